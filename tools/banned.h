@@ -10,6 +10,6 @@
 
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets strncpy strncat
 #pragma GCC poison gmtime localtime ctime asctime
-#pragma GCC poison atoi atol atof rand srand setjmp longjmp tmpnam mktemp
+#pragma GCC poison atoi atol atof rand srand tmpnam mktemp
 
 #endif

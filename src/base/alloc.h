@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-[[nodiscard, gnu::malloc]] void *al_alloc(size_t n_bytes);                 /* uninitialised */
+[[nodiscard, gnu::malloc]] void *al_alloc(size_t n_bytes);                /* uninitialised */
 [[nodiscard, gnu::malloc]] void *al_calloc(size_t count, size_t n_bytes); /* zeroed */
 [[nodiscard]] void *al_realloc(void *pointer, size_t n_bytes);
 [[nodiscard, gnu::malloc]] char *al_strdup(const char *text);

@@ -15,6 +15,9 @@ void al_cancel_unref(struct al_cancel *cancel); /* accepts nullptr */
 void al_cancel_fire(struct al_cancel *cancel, enum al_code reason);
 /* AL_OK while not fired. A nullptr token never fires. */
 enum al_code al_cancel_reason(const struct al_cancel *cancel);
-static inline bool al_cancelled(const struct al_cancel *cancel) { return al_cancel_reason(cancel) != AL_OK; }
+static inline bool al_cancelled(const struct al_cancel *cancel)
+{
+  return al_cancel_reason(cancel) != AL_OK;
+}
 
 #endif

@@ -22,8 +22,7 @@ const char *al_code_name(enum al_code code)
   return (unsigned)code < AL_CODE_COUNT ? code_names[code] : "UNKNOWN";
 }
 
-AL_PRINTF(3, 0)
-static void set(struct al_err *err, enum al_code code, const char *format, va_list args)
+AL_PRINTF(3, 0) static void set(struct al_err *err, enum al_code code, const char *format, va_list args)
 {
   err->code = code;
   err->reason = nullptr;

@@ -50,11 +50,11 @@ enum al_code al_fail_reason(struct al_err *err, enum al_code code, const char *r
 /* Out of memory for n_bytes; always AL_OOM_RAM. */
 enum al_code al_fail_oom(struct al_err *err, size_t n_bytes);
 
-#define AL_TRY(expression)                    \
-  do {                                        \
-    enum al_code al_try_code_ = (expression); \
-    if (al_try_code_ != AL_OK)                \
-      return al_try_code_;                    \
+#define AL_TRY(expression)                                                                                             \
+  do {                                                                                                                 \
+    enum al_code al_try_code_ = (expression);                                                                          \
+    if (al_try_code_ != AL_OK)                                                                                         \
+      return al_try_code_;                                                                                             \
   } while (0)
 
 #endif

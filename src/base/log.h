@@ -22,12 +22,12 @@ struct al_field {
   };
 };
 
-#define AL_S(key_, text_) ((struct al_field){ (key_), AL_FIELD_STR, { .text = (text_) } })
+#define AL_S(key_, text_)  ((struct al_field){ (key_), AL_FIELD_STR, { .text = (text_) } })
 #define AL_I(key_, value_) ((struct al_field){ (key_), AL_FIELD_INT, { .integer = (int64_t)(value_) } })
 #define AL_F(key_, value_) ((struct al_field){ (key_), AL_FIELD_DOUBLE, { .number = (value_) } })
 
-#define al_log(level, event, ...)                                          \
-  al_log_fields((level), (event), (const struct al_field[]){ __VA_ARGS__ }, \
+#define al_log(level, event, ...)                                                                                      \
+  al_log_fields((level), (event), (const struct al_field[]){ __VA_ARGS__ },                                            \
                 sizeof((const struct al_field[]){ __VA_ARGS__ }) / sizeof(struct al_field))
 
 void al_log_setup(enum al_log_level least, bool as_json); /* once, before threads start */

@@ -1,4 +1,5 @@
-/* Threads, mutexes and condition variables. Thin names over pthreads; failure to make one is an error, misuse asserts. */
+/* Threads, mutexes and condition variables. Thin names over pthreads; failure to make one is an error, misuse asserts.
+ */
 #ifndef AL_BASE_THREAD_H
 #define AL_BASE_THREAD_H
 
@@ -43,8 +44,10 @@ static inline struct al_mutex *al_mutex_enter(struct al_mutex *mutex)
   al_mutex_lock(mutex);
   return mutex;
 }
-static inline void al_mutex_leave(struct al_mutex **mutex) { al_mutex_unlock(*mutex); }
-#define AL_LOCKED(mutex) \
-  AL_CLEANUP(al_mutex_leave) [[maybe_unused]] struct al_mutex *al_locked_ = al_mutex_enter(mutex)
+static inline void al_mutex_leave(struct al_mutex **mutex)
+{
+  al_mutex_unlock(*mutex);
+}
+#define AL_LOCKED(mutex) AL_CLEANUP(al_mutex_leave) [[maybe_unused]] struct al_mutex *al_locked_ = al_mutex_enter(mutex)
 
 #endif
