@@ -77,7 +77,7 @@ struct al_usage { /* tokens */
 };
 
 enum al_text_event_kind {
-  AL_TEXT_STARTED, /* the prompt has been accepted and counted; usage.n_prompt is valid */
+  AL_TEXT_STARTED, /* the prompt has been accepted and counted; usage.n_prompt and `sampling` are valid */
   AL_TEXT_DELTA,   /* `text` is complete UTF-8, never empty, free of any stop string */
   AL_TEXT_DONE,    /* last: `finish` and `usage` are valid; `stop` is the stop string that ended it or nullptr */
   AL_TEXT_FAILED,  /* last: `err` says why */
@@ -90,6 +90,7 @@ struct al_text_event {
   const char *stop;
   struct al_usage usage;
   const struct al_err *err;
+  const struct al_sampling *sampling; /* with STARTED: what is in effect, the model's defaults filled in; may be nullptr */
   double prompt_ms, predicted_ms; /* with DONE: time spent on each part */
 };
 
