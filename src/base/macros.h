@@ -17,7 +17,7 @@
 
 /* Gives up ownership of a pointer held by an AL_CLEANUP variable. */
 #define AL_TAKE(pointer)                                                                                               \
-  ({                                                                                                                   \
+  __extension__({                                                                                                      \
     __typeof__(pointer) al_taken_ = (pointer);                                                                         \
     (pointer) = nullptr;                                                                                               \
     al_taken_;                                                                                                         \

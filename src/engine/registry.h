@@ -1,5 +1,5 @@
 /* EngineRegistry: the in-process list of engines and the choice among them. Built once at start from the static list
- * (engine/builtin.c), read-only afterwards, so safe from any thread. */
+ * (the app's: an engine stands above this folder), read-only afterwards, so safe from any thread. */
 #ifndef AL_ENGINE_REGISTRY_H
 #define AL_ENGINE_REGISTRY_H
 

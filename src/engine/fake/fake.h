@@ -1,0 +1,60 @@
+/* An engine without a model: deterministic, instant, and strict about how it is used, so that everything above engines
+ * is tested without weights. Runtime "fake", format unknown; a descriptor needs no file.
+ *
+ * What it says depends on the tokens of the sequence alone, so a text comes out the same alone and in a batch:
+ * - With a script: the script, then <|im_end|>. How much of it has been said is read off the sequence: the tokens after
+ *   the last "<|im_start|>...\n" header, or without one the longest end of the sequence that begins the script.
+ * - Without: letters and spaces drawn by a hash of the sequence, ended by <|im_end|> after 32 tokens on average. Every
+ *   letter has a chance, so that sampling has something to choose from.
+ *
+ * Misuse asserts: positions that do not continue their sequence, sequences out of range, too many items, logits of an
+ * item that did not want them, two threads at once. */
+#ifndef AL_ENGINE_FAKE_FAKE_H
+#define AL_ENGINE_FAKE_FAKE_H
+
+#include "engine/engine.h"
+
+#include <stdatomic.h>
+
+extern const struct al_engine al_engine_fake;
+
+/* The vocabulary: 256 bytes, then these. */
+constexpr int32_t AL_FAKE_BOS = 256;      /* <|bos|> */
+constexpr int32_t AL_FAKE_EOS = 257;      /* <|eos|> */
+constexpr int32_t AL_FAKE_IM_START = 258; /* <|im_start|> */
+constexpr int32_t AL_FAKE_IM_END = 259;   /* <|im_end|> */
+constexpr int AL_FAKE_N_VOCAB = 260;
+
+extern const char al_fake_chatml[]; /* the chat template it has by default (ChatML) */
+
+/* What a test may set, at any time and from any thread. Process-wide: the interface leaves no other way in. */
+struct al_fake_knobs {
+  /* At the next load */
+  _Atomic int64_t load_ns;             /* a load takes so long */
+  _Atomic int load_code;               /* an enum al_code: loads fail with it; AL_OK: they succeed */
+  _Atomic int kv_capacity;             /* tokens; 0: the load option n_ctx, or 4096 */
+  _Atomic(const char *) chat_template; /* nullptr: the model has none */
+  _Atomic bool add_bos;
+  _Atomic uint64_t weights_bytes; /* what estimate says; 0: 1 MiB */
+  /* Now */
+  _Atomic int64_t decode_ns;      /* a decode takes so long; `stop` ends it within a millisecond */
+  _Atomic int fail_decode_at;     /* the n-th decode from now fails, once; 0: none */
+  _Atomic int fail_decode_code;   /* ... with this enum al_code (AL_OOM_RAM comes with reason "kv_full") */
+  _Atomic int abort_decode_at;    /* the n-th decode from now ends the process by SIGABRT; 0: none */
+  _Atomic bool no_partial_remove; /* sequence_remove refuses parts, as a recurrent model does */
+  _Atomic bool never_ends;        /* the hash never says <|im_end|>; a script starts over */
+  _Atomic(const char *) script;   /* nullptr: by hash. Special tokens in it are parsed */
+};
+extern struct al_fake_knobs al_fake_knobs;
+
+/* What has happened since al_fake_reset. */
+struct al_fake_counts {
+  _Atomic uint64_t n_loads, n_unloads, n_decodes, n_items;
+  _Atomic uint64_t most_sequences_in_a_decode;
+  _Atomic uint64_t most_cells_used; /* of the KV cache */
+};
+extern struct al_fake_counts al_fake_counts;
+
+void al_fake_reset(void); /* every knob to its default, every count to 0 */
+
+#endif

@@ -1,0 +1,47 @@
+/* The fake engine's model: a KV cache that holds tokens instead of keys and values, and the sequences over it. Shared
+ * by the files of this folder. */
+#ifndef AL_ENGINE_FAKE_MODEL_H
+#define AL_ENGINE_FAKE_MODEL_H
+
+#include "engine/fake/fake.h"
+
+struct fake_cell {
+  int32_t token;
+  int n_refs;    /* sequences that see it */
+  uint64_t hash; /* of the sequence up to and including this token */
+};
+
+struct fake_sequence {
+  int *cells; /* int[n_ctx]; position -> cell */
+  int count;
+};
+
+struct al_engine_model {
+  int n_ctx, n_batch, n_seq_max;
+  bool add_bos;
+  const char *chat_template; /* borrowed from the knobs */
+  struct fake_cell *cells;   /* [n_ctx] */
+  int *free_cells;           /* a stack, [n_free] */
+  int n_free;
+  struct fake_sequence *sequences; /* [n_seq_max] */
+  float *logits;                   /* float[n_batch][AL_FAKE_N_VOCAB] */
+  bool *has_logits;                /* [n_batch], of the last decode */
+  atomic_flag busy;                /* catches two threads at once */
+};
+
+/* cells.c */
+void fake_append(struct al_engine_model *model, int32_t sequence, int32_t token);
+bool fake_remove(struct al_engine_model *model, int32_t sequence, int32_t from, int32_t to);
+void fake_copy(struct al_engine_model *model, int32_t source, int32_t to, int32_t from, int32_t end);
+
+/* speech.c: fills float[AL_FAKE_N_VOCAB] for the token after the sequence's first `count`. */
+void fake_speak(const struct al_engine_model *model, int32_t sequence, float *logits);
+
+/* vocabulary.c */
+enum al_code fake_tokenize(const struct al_engine_model *model, struct al_str text, unsigned flags, int32_t *tokens,
+                           size_t capacity, size_t *count, struct al_err *err);
+void fake_piece(const struct al_engine_model *model, int32_t token, bool special, char *bytes, size_t capacity,
+                size_t *size);
+bool fake_ends_generation(const struct al_engine_model *model, int32_t token);
+
+#endif
