@@ -15,7 +15,16 @@
 struct al_json;
 struct al_json_doc;
 
-enum al_json_kind { AL_JSON_ABSENT, AL_JSON_NULL, AL_JSON_BOOL, AL_JSON_INT, AL_JSON_REAL, AL_JSON_STRING, AL_JSON_ARRAY, AL_JSON_OBJECT };
+enum al_json_kind {
+  AL_JSON_ABSENT,
+  AL_JSON_NULL,
+  AL_JSON_BOOL,
+  AL_JSON_INT,
+  AL_JSON_REAL,
+  AL_JSON_STRING,
+  AL_JSON_ARRAY,
+  AL_JSON_OBJECT
+};
 
 constexpr int AL_JSON_MAX_DEPTH = 128;
 
@@ -34,7 +43,7 @@ const struct al_json *al_json_at(const struct al_json *array, size_t index);    
 size_t al_json_count(const struct al_json *array_or_object);
 struct al_str al_json_str(const struct al_json *value); /* size 0 and data nullptr when no string */
 bool al_json_bool(const struct al_json *value, bool otherwise);
-int64_t al_json_int(const struct al_json *value, int64_t otherwise);  /* integers that fit, and reals without fraction */
+int64_t al_json_int(const struct al_json *value, int64_t otherwise); /* integers that fit, and reals without fraction */
 double al_json_real(const struct al_json *value, double otherwise);
 
 /* `struct al_json_iter it = al_json_iter(value); while (al_json_next(&it)) use it.key, it.value, it.index;` */

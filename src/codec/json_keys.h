@@ -1,0 +1,11 @@
+/* Duplicate keys. Private to codec/json.c. */
+#ifndef AL_CODEC_JSON_KEYS_H
+#define AL_CODEC_JSON_KEYS_H
+
+#include "codec/json.h"
+
+/* Looks through the whole tree; *twice is a key that its object holds twice, or data nullptr. Sorting bounds the work
+ * by n log n whatever the keys are. */
+enum al_code al_json_find_duplicate(const struct al_json *root, struct al_str *twice, struct al_err *err);
+
+#endif
