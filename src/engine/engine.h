@@ -117,6 +117,11 @@ struct al_engine {
   void (*unload)(struct al_engine_model *model); /* accepts nullptr; all memory is back afterwards */
 
   const struct al_text_ops *text; /* nullptr: not a text engine */
+
+  /* Opens the files without allocating the weights and measures; runs in the preflight child, where it may crash (see
+   * engine/preflight.h). nullptr: this engine needs no preflight. */
+  enum al_code (*preflight)(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
+                            struct al_memory_estimate *estimate, struct al_err *err);
 };
 
 #endif

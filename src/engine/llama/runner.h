@@ -1,0 +1,39 @@
+/* Runs a libllama model: context, batches, sequences, tokens, logits. What remains of an engine is to come by the
+ * `struct llama_model`: from a GGUF file (engine.c here) or from elsewhere (engine/safetensors). The runner is the
+ * `struct al_engine_model` of both, so an engine takes al_llama_text_ops as it is.
+ *
+ * Where a model has defaults for sampling, they are read from its metadata (general.sampling.temp, .top_p, .top_k), and
+ * the chat template from tokenizer.chat_template: an engine that builds metadata puts them there. */
+#ifndef AL_ENGINE_LLAMA_RUNNER_H
+#define AL_ENGINE_LLAMA_RUNNER_H
+
+#include "engine/engine.h"
+
+#include <llama.h>
+
+/* How many tokens of KV cache, sequences and so on: every AUTO of the load options decided. */
+struct al_llama_context_plan {
+  int n_ctx;
+  int n_batch;
+  int n_seq_max;
+  int n_threads;
+  enum al_kv_type kv_type;
+};
+
+/* Decides what the options leave open, from the model (loaded, or opened with no_alloc) and the memory of the machine:
+ * the context is at most what the model was trained for, 32768, and a KV cache of a quarter of the available memory. */
+void al_llama_plan_context(const struct llama_model *model, const struct al_load_options *options,
+                           struct al_llama_context_plan *plan);
+struct llama_context_params al_llama_context_params(const struct al_llama_context_plan *plan);
+
+/* Bytes of KV cache a token takes in all layers; an upper bound for models with windows or recurrent layers. */
+uint64_t al_llama_kv_bytes_per_token(const struct llama_model *model, enum al_kv_type kv_type);
+
+/* Takes `model` (moved, also on failure: it is freed then) and makes it ready to run. Needs al_llama_backend_start. */
+enum al_code al_llama_runner_new(struct llama_model *model, const struct al_load_options *options,
+                                 struct al_engine_model **out, struct al_err *err);
+void al_llama_runner_free(struct al_engine_model *model); /* accepts nullptr; suits `unload` */
+
+extern const struct al_text_ops al_llama_text_ops;
+
+#endif
