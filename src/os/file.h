@@ -1,4 +1,5 @@
-/* Files: bounded reads, mappings, atomic writes, directory walks. Errors name the file's last path part and the cause. */
+/* Files: bounded reads, mappings, atomic writes, directory walks. Errors name the file's last path part and the cause.
+ */
 #ifndef AL_OS_FILE_H
 #define AL_OS_FILE_H
 
@@ -18,7 +19,8 @@ struct al_file_info {
 /* Follows links. AL_NOT_FOUND when absent. */
 enum al_code al_file_stat(const char *path, struct al_file_info *info, struct al_err *err);
 
-/* Appends the whole file; AL_INVALID_REQUEST when larger than max_bytes, AL_NOT_FOUND when absent. Regular files only. */
+/* Appends the whole file; AL_INVALID_REQUEST when larger than max_bytes, AL_NOT_FOUND when absent. Regular files only.
+ */
 enum al_code al_file_read(const char *path, size_t max_bytes, struct al_buf *out, struct al_err *err);
 
 /* Writes to a temporary file beside it, syncs, renames over it. */
@@ -39,7 +41,8 @@ enum al_code al_file_open(const char *path, int *fd, uint64_t *size_bytes, struc
 enum al_code al_file_read_at(int fd, uint64_t offset, void *bytes, size_t size, struct al_err *err);
 void al_fd_close(int *fd); /* for AL_CLEANUP; ignores -1, sets -1 */
 
-/* Entries of a directory, sorted by name, without "." and "..". Free with al_dir_list_free. At most max_entries. */
+/* Entries of a directory, sorted by name, without "." and "..". Free with al_dir_list_free.
+ * AL_INVALID_REQUEST when there are more than max_entries. */
 struct al_dir_entry {
   char *name;
   bool is_directory; /* links followed */

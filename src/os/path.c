@@ -1,0 +1,64 @@
+#include "os/file.h"
+
+#include "os/path_error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+const char *al_path_last(const char *path)
+{
+  const char *slash = strrchr(path, '/');
+  return slash != nullptr && slash[1] != '\0' ? slash + 1 : path;
+}
+
+enum al_code al_path_fail(struct al_err *err, const char *path, const char *what, int error_number)
+{
+  enum al_code code = AL_LOAD_FAILED;
+  if (error_number == ENOENT || error_number == ENOTDIR)
+    code = AL_NOT_FOUND;
+  else if (error_number == ENAMETOOLONG || error_number == EINVAL)
+    code = AL_INVALID_REQUEST;
+  else if (error_number == ENOMEM)
+    code = AL_OOM_RAM;
+  return al_fail(err, code, "%s could not be %s: %s", al_path_last(path), what, strerrordesc_np(error_number));
+}
+
+enum al_code al_path_join(char *out, size_t size, const char *directory, const char *name, struct al_err *err)
+{
+  size_t length = strlen(directory);
+  const char *slash = length > 0 && directory[length - 1] == '/' ? "" : "/";
+  int written = snprintf(out, size, "%s%s%s", directory, slash, name);
+  if (written < 0 || (size_t)written >= size)
+    return al_fail(err, AL_INVALID_REQUEST, "the path of %s is longer than %zu bytes", al_path_last(name), size - 1);
+  return AL_OK;
+}
+
+enum al_code al_path_expand(char *out, size_t size, const char *path, struct al_err *err)
+{
+  bool from_home = path[0] == '~' && (path[1] == '/' || path[1] == '\0');
+  const char *home = from_home ? getenv("HOME") : nullptr;
+  if (from_home && (home == nullptr || home[0] == '\0'))
+    return al_fail(err, AL_INVALID_REQUEST, "%s cannot be expanded: HOME is not set", path);
+  int written = snprintf(out, size, "%s%s", from_home ? home : "", from_home ? path + 1 : path);
+  if (written < 0 || (size_t)written >= size)
+    return al_fail(err, AL_INVALID_REQUEST, "the path of %s is longer than %zu bytes", al_path_last(path), size - 1);
+  return AL_OK;
+}
+
+enum al_code al_path_of_program(char *out, size_t size, struct al_err *err)
+{
+  char path[4096];
+  ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (n < 0)
+    return al_path_fail(err, "/proc/self/exe", "read", errno);
+  path[n] = '\0';
+  char *slash = strrchr(path, '/');
+  if (slash == nullptr)
+    return al_fail(err, AL_INTERNAL, "the running program has no path");
+  slash[slash == path] = '\0';
+  if (strlen(path) >= size)
+    return al_fail(err, AL_INVALID_REQUEST, "the program's directory is longer than %zu bytes", size - 1);
+  (void)snprintf(out, size, "%s", path);
+  return AL_OK;
+}
