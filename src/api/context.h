@@ -1,0 +1,38 @@
+/* What every endpoint needs; private to src/api. Read-only after al_api_new but for `draining`. */
+#ifndef AL_API_CONTEXT_H
+#define AL_API_CONTEXT_H
+
+#include "api/api.h"
+#include "security/key.h"
+
+#include <stdatomic.h>
+
+struct al_api {
+  struct al_inference *inference; /* borrowed */
+  struct al_store *store;         /* borrowed */
+  struct al_key_digest key;
+  char version[32];
+  char fingerprint[48]; /* "allm-0.1.0": system_fingerprint of chat answers */
+  int64_t started_s;
+  int64_t started_ns;
+  void (*stats)(void *user, struct al_http_stats *stats);
+  void *stats_user;
+  atomic_bool draining;
+};
+
+/* Endpoints, one file a family. */
+al_http_handler al_api_chat;
+al_http_handler al_api_responses;
+al_http_handler al_api_models_list;
+al_http_handler al_api_models_get;
+al_http_handler al_api_health_live;
+al_http_handler al_api_health_ready;
+al_http_handler al_api_status;
+al_http_handler al_api_load;
+al_http_handler al_api_unload;
+
+/* Middleware. */
+bool al_api_auth_before(struct al_http_exchange *exchange, void *app);
+void al_api_log_after(struct al_http_exchange *exchange, int status, void *app);
+
+#endif

@@ -1,0 +1,198 @@
+#include "api/generation.h"
+
+#include "api/errors.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+constexpr size_t ARENA_CAP = (size_t)64 << 20;
+constexpr size_t ANSWER_CAP = (size_t)64 << 20;
+
+void al_api_make_id(char *out, size_t size, const char *prefix)
+{
+  unsigned char bytes[12] = {};
+  (void)!getrandom(bytes, sizeof bytes, 0); /* never fails for so few bytes once the system is up */
+  size_t length = (size_t)snprintf(out, size, "%s", prefix);
+  for (size_t i = 0; i < sizeof bytes && length + 2 < size; i++, length += 2)
+    (void)snprintf(out + length, size - length, "%02x", bytes[i]);
+}
+
+enum al_code al_api_generation_new(struct al_http_exchange *exchange, struct al_api *api, size_t size,
+                                   const struct al_api_generation_ops *ops, struct al_api_generation **generation,
+                                   struct al_err *err)
+{
+  AL_CLEANUP(al_arena_free_p) struct al_arena *arena = al_arena_new(ARENA_CAP);
+  struct al_api_generation *made = arena != nullptr ? al_arena_alloc(arena, size) : nullptr;
+  if (made == nullptr)
+    return al_fail_oom(err, size);
+  made->ops = ops;
+  made->api = api;
+  made->exchange = al_http_ref(exchange);
+  made->arena = AL_TAKE(arena);
+  made->created_s = al_wall_s();
+  al_api_make_id(made->id, sizeof made->id, ops->id_prefix);
+  al_buf_init(&made->text, ANSWER_CAP);
+  al_buf_init(&made->out, 2 * ANSWER_CAP);
+  al_api_text_params_init(&made->params, made->arena);
+  *generation = made;
+  return AL_OK;
+}
+
+void al_api_generation_free(struct al_api_generation *generation)
+{
+  if (generation == nullptr)
+    return;
+  al_buf_done(&generation->text);
+  al_buf_done(&generation->out);
+  al_http_unref(generation->exchange);
+  al_arena_free(generation->arena);
+}
+
+void al_api_generation_send(struct al_api_generation *generation)
+{
+  struct al_buf *out = &generation->out;
+  if (!generation->is_gone && !out->failed)
+    generation->is_gone = !al_http_send(generation->exchange, al_buf_view(out));
+  al_buf_clear(out);
+}
+
+/* --- events ------------------------------------------------------------------------------------------------------ */
+
+/* The model's defaults are not known before the prompt has been accepted; until an engine tells them, what was asked
+ * for (or OpenAI's default of 1) stands in. */
+static void settle_sampling(struct al_api_generation *generation, const struct al_sampling *effective)
+{
+  struct al_sampling *sampling = &generation->sampling;
+  *sampling = effective != nullptr ? *effective : generation->params.sampling;
+  sampling->logit_bias = nullptr;
+  sampling->n_logit_bias = 0;
+  if (!(sampling->temperature >= 0))
+    sampling->temperature = 1;
+  if (!(sampling->top_p >= 0))
+    sampling->top_p = 1;
+}
+
+static void on_started(struct al_api_generation *generation, const struct al_text_event *event)
+{
+  generation->usage = event->usage;
+  settle_sampling(generation, event->sampling);
+  if (!generation->params.stream)
+    return;
+  al_http_add_header(generation->exchange, "cache-control", "no-cache");
+  al_http_add_header(generation->exchange, "x-accel-buffering", "no");
+  al_http_begin(generation->exchange, 200, "text/event-stream");
+  generation->is_streaming = true;
+  generation->ops->started(generation);
+}
+
+static void on_delta(struct al_api_generation *generation, struct al_str text)
+{
+  if (generation->first_token_ns == 0)
+    generation->first_token_ns = al_now_ns();
+  if (generation->is_gone)
+    return;
+  if (!generation->is_streaming || generation->ops->keeps_text)
+    al_buf_add(&generation->text, text.data, text.size);
+  if (generation->is_streaming)
+    generation->ops->delta(generation, text);
+}
+
+static void log_end(const struct al_api_generation *generation, const char *outcome)
+{
+  int64_t started_ns = al_http_started_ns(generation->exchange);
+  int64_t first_ns = generation->first_token_ns > 0 ? generation->first_token_ns - started_ns : 0;
+  al_log(AL_LOG_INFO, "answer", AL_S("id", al_http_request_id(generation->exchange)),
+         AL_S("model", generation->params.model), AL_S("finish", outcome),
+         AL_I("prompt_tokens", generation->usage.n_prompt), AL_I("cached_tokens", generation->usage.n_cached),
+         AL_I("completion_tokens", generation->usage.n_completion),
+         AL_F("first_token_ms", (double)first_ns / (double)AL_NS_PER_MS),
+         AL_F("ms", (double)(al_now_ns() - started_ns) / (double)AL_NS_PER_MS));
+}
+
+static void fail(struct al_api_generation *generation, const struct al_err *err)
+{
+  log_end(generation, al_code_name(err->code));
+  if (err->code == AL_INTERNAL)
+    al_log_err(AL_LOG_ERROR, "answer_failed", err);
+  if (!generation->is_streaming) {
+    al_api_reply_err(generation->exchange, err);
+    return;
+  }
+  generation->ops->failed(generation, err);
+  al_http_end(generation->exchange);
+}
+
+static void reply_whole(struct al_api_generation *generation)
+{
+  generation->ops->print(generation, &generation->out);
+  struct al_err err;
+  if (al_buf_check(&generation->text, &err) != AL_OK || al_buf_check(&generation->out, &err) != AL_OK) {
+    fail(generation, &err);
+    return;
+  }
+  al_http_reply(generation->exchange, 200, "application/json", al_buf_view(&generation->out));
+  log_end(generation, generation->finish == AL_FINISH_LENGTH ? "length" : "stop");
+}
+
+static void on_done(struct al_api_generation *generation, const struct al_text_event *event)
+{
+  generation->usage = event->usage;
+  generation->finish = event->finish;
+  generation->prompt_ms = event->prompt_ms;
+  generation->predicted_ms = event->predicted_ms;
+  struct al_err err;
+  if (event->finish == AL_FINISH_CANCELLED) {
+    (void)!al_fail(&err, AL_CANCELLED, "The request was cancelled");
+    fail(generation, &err);
+  } else if (event->finish == AL_FINISH_ERROR) {
+    (void)!al_fail(&err, AL_INTERNAL, "The generation ended with an error");
+    fail(generation, &err);
+  } else if (generation->is_streaming) {
+    generation->ops->finished(generation);
+    al_http_end(generation->exchange);
+    log_end(generation, generation->finish == AL_FINISH_LENGTH ? "length" : "stop");
+  } else {
+    reply_whole(generation);
+  }
+}
+
+static void on_event(void *user, const struct al_text_event *event)
+{
+  struct al_api_generation *generation = user;
+  switch (event->kind) {
+  case AL_TEXT_STARTED: on_started(generation, event); break;
+  case AL_TEXT_DELTA: on_delta(generation, event->text); break;
+  case AL_TEXT_DONE:
+    on_done(generation, event);
+    al_api_generation_free(generation);
+    break;
+  case AL_TEXT_FAILED:
+    if (event->usage.n_completion > 0)
+      generation->usage = event->usage;
+    fail(generation, event->err);
+    al_api_generation_free(generation);
+    break;
+  }
+}
+
+enum al_code al_api_generation_submit(struct al_api_generation *generation, const struct al_json *chat,
+                                      bool truncate_prompt, struct al_err *err)
+{
+  const struct al_api_text_params *params = &generation->params;
+  struct al_text_request request = {
+    .model = params->model,
+    .chat = chat,
+    .sampling = params->sampling,
+    .max_tokens = params->max_tokens,
+    .stop = params->stop,
+    .n_stop = params->n_stop,
+    .ignore_eos = params->ignore_eos,
+    .truncate_prompt = truncate_prompt,
+    .cancel = al_http_cancel(generation->exchange),
+    .on_event = on_event,
+    .user = generation,
+  };
+  return al_inference_text(generation->api->inference, &request, err);
+}

@@ -1,0 +1,45 @@
+/* The parameters that every text endpoint shares: model, sampling, limits, metadata. An endpoint's own request embeds
+ * this struct FIRST, so that one target pointer serves the shared table and its own. */
+#ifndef AL_API_TEXT_PARAMS_H
+#define AL_API_TEXT_PARAMS_H
+
+#include "api/params.h"
+#include "inference/inference.h"
+
+struct al_api_text_params {
+  struct al_arena *arena; /* borrowed: what is kept is copied into it */
+  const char *model;      /* nullptr while absent */
+  struct al_sampling sampling;
+  int64_t max_tokens; /* 0: no limit asked for */
+  const char **stop;
+  size_t n_stop;
+  bool ignore_eos;
+  bool stream;
+  bool include_usage;
+  const struct al_json *template_kwargs; /* an object, or nullptr; borrowed from the body */
+  struct al_str metadata;                /* as JSON; size 0 when absent */
+};
+
+extern const struct al_api_param_table al_api_text_table;
+
+void al_api_text_params_init(struct al_api_text_params *params, struct al_arena *arena);
+/* What can only be said once everything has been read: the model is there, stream_options belongs to a stream. */
+enum al_code al_api_text_params_check(const struct al_api_text_params *params, const struct al_json *body,
+                                      struct al_err *err);
+
+/* Copies a model's name: 1 to 512 bytes, no control bytes, no part that is empty, "." or "..". */
+enum al_code al_api_model_name(struct al_arena *arena, struct al_str name, const char **copy, struct al_err *err);
+/* For the tables of /load and /unload as well: reads into `const char *`; the target begins with its arena pointer. */
+al_api_param_fn al_api_read_model;
+
+/* A response format: an object whose type is "text"; the structured ones are refused by the path of their type. */
+enum al_code al_api_check_text_format(const struct al_json *format, const char *path, struct al_err *err);
+
+/* Writes the members of chat_template_kwargs into the open object. */
+void al_api_template_kwargs_write(const struct al_api_text_params *params, struct al_json_writer *w);
+
+/* The JSON text of a value, copied into the arena. */
+enum al_code al_api_json_copy(struct al_arena *arena, const struct al_json *value, struct al_str *copy,
+                              struct al_err *err);
+
+#endif
