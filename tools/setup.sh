@@ -64,9 +64,10 @@ if [ "$id" != debian ] || ! command -v apt-get >/dev/null; then
   exit $?
 fi
 
+# shellcheck disable=SC2086
+installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $packages 2>/dev/null | sed -n 's/ installed$//p' || true)
 missing=$(for p in $packages; do
-  state=$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true)
-  [ "$state" = installed ] || echo "$p"
+  printf '%s\n' "$installed" | grep -qxF "$p" || echo "$p"
 done | sort -u | tr '\n' ' ')
 # An older compiler under the right name is missing all the same.
 major() { "$1" -dumpversion 2>/dev/null | cut -d. -f1; }

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Speed against peers, as ratios of one run. Usage: bench/run.sh BUILD_DIRECTORY
+set -eu
+cd "$(dirname "$0")/.."
+build=$(realpath "$1")
+/usr/bin/python3 bench/bench_idle.py --build "$build"
+/usr/bin/python3 bench/bench_latency.py --build "$build"
+/usr/bin/python3 bench/bench_text.py --build "$build" --preset 0.6b --quant Q4_K

@@ -1,0 +1,13 @@
+#include "app/engines.h"
+
+#include "engine/llama/llama_engine.h"
+#include "engine/safetensors/safetensors_engine.h"
+
+struct al_engine_registry al_builtin_engines(void)
+{
+  static const struct al_engine *const engines[] = {
+    &al_engine_llama,
+    &al_engine_safetensors,
+  };
+  return (struct al_engine_registry){ .engines = engines, .n_engines = AL_COUNT(engines) };
+}

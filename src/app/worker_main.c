@@ -1,0 +1,12 @@
+/* The worker program: the server with its engines, or one preflight of a model. */
+#include "app/worker.h"
+#include "engine/preflight.h"
+
+#include <string.h>
+
+int main(int argc, char **argv)
+{
+  if (argc > 1 && strcmp(argv[1], "--preflight") == 0)
+    return al_preflight_main(argc, argv);
+  return al_worker_run(argc, argv);
+}

@@ -1,0 +1,82 @@
+#include "cli/table.h"
+
+#include "base/alloc.h"
+
+#include <stdio.h>
+
+void al_table_init(struct al_table *table, const char *const *headings, size_t n_columns)
+{
+  *table = (struct al_table){ .n_columns = n_columns };
+  for (size_t i = 0; i < n_columns; i++)
+    al_table_cell(table, al_str(headings[i]));
+}
+
+void al_table_done(struct al_table *table)
+{
+  al_buf_done(&table->cells);
+}
+
+void al_table_cell(struct al_table *table, struct al_str text)
+{
+  size_t width = 0;
+  for (size_t i = 0; i < text.size; i++) {
+    unsigned char c = (unsigned char)text.data[i];
+    al_buf_char(&table->cells, c < 0x20 || c == 0x7f ? '?' : text.data[i]);
+    width += (c & 0xc0) != 0x80; /* not a continuation byte of UTF-8 */
+  }
+  al_buf_char(&table->cells, '\0');
+  size_t column = table->n_cells++ % table->n_columns;
+  table->widths[column] = al_max_size(table->widths[column], width);
+}
+
+void al_table_cellf(struct al_table *table, const char *format, ...)
+{
+  char text[512];
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  al_table_cell(table, al_str(text));
+}
+
+static size_t width_of(const char *text)
+{
+  size_t width = 0;
+  for (; *text != '\0'; text++)
+    width += ((unsigned char)*text & 0xc0) != 0x80;
+  return width;
+}
+
+void al_table_print(const struct al_table *table)
+{
+  const char *cell = table->cells.data;
+  for (size_t i = 0; !table->cells.failed && i < table->n_cells; i++) {
+    size_t column = i % table->n_columns;
+    bool last = column + 1 == table->n_columns;
+    size_t padding = last ? 0 : table->widths[column] - width_of(cell) + 2;
+    (void)printf("%s%*s%s", cell, (int)padding, "", last ? "\n" : "");
+    cell += strlen(cell) + 1;
+  }
+}
+
+void al_table_bytes(struct al_table *table, double n_bytes)
+{
+  static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+  size_t unit = 0;
+  while (n_bytes >= 1000 && unit + 1 < AL_COUNT(units)) {
+    n_bytes /= 1000;
+    unit++;
+  }
+  al_table_cellf(table, n_bytes >= 10 || unit == 0 ? "%.0f %s" : "%.1f %s", n_bytes, units[unit]);
+}
+
+void al_table_count(struct al_table *table, double n)
+{
+  static const char *const units[] = { "", "K", "M", "B", "T" };
+  size_t unit = 0;
+  while (n >= 1000 && unit + 1 < AL_COUNT(units)) {
+    n /= 1000;
+    unit++;
+  }
+  al_table_cellf(table, n >= 100 || unit == 0 ? "%.0f%s" : "%.1f%s", n, units[unit]);
+}
