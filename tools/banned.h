@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#ifdef AL_BEFORE_BAN /* a header that uses one of these words itself: -DAL_BEFORE_BAN="<openssl/ssl.h>" */
+#include AL_BEFORE_BAN
+#endif
 
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets strncpy strncat
 #pragma GCC poison gmtime localtime ctime asctime

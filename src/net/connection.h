@@ -1,0 +1,85 @@
+/* A client's connection: one request after another, on its loop's thread alone.
+ *
+ *   IDLE -> HEAD -> BODY -> RUNNING -> IDLE ...        any -> LINGER -> CLOSING (freed by the loop)
+ * RUNNING lasts from the request's end until the last byte of its answer has gone to the kernel. Reading goes on
+ * meanwhile: bytes are kept for later (up to a bound), and the end of the stream means that the client is gone. */
+#ifndef AL_NET_CONNECTION_H
+#define AL_NET_CONNECTION_H
+
+#include "net/exchange.h"
+#include "net/loop.h"
+
+#include <llhttp.h>
+
+enum al_connection_phase {
+  AL_CONN_IDLE,
+  AL_CONN_HEAD,
+  AL_CONN_BODY,
+  AL_CONN_RUNNING,
+  AL_CONN_LINGER, /* all is said; reads and forgets, so that the client can read our last words */
+  AL_CONN_CLOSING,
+};
+
+struct al_connection {
+  union {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  } uv;
+  struct al_net_loop *loop;
+  struct al_connection *prev, *next;
+  struct al_net_timed timed;
+  enum al_connection_phase phase;
+  struct al_net_tls *tls;            /* nullptr: plain */
+  struct al_http_exchange *exchange; /* a hold; from the first byte of a request to the end of its answer */
+
+  /* reading */
+  llhttp_t parser;
+  size_t n_head_bytes, n_body_wire_bytes, n_trailer_bytes;
+  size_t max_body_bytes;
+  uint64_t body_started_ms;
+  struct al_net_fault fault; /* set by a callback of the parser that refuses */
+  struct al_buf pending;     /* came while an exchange was running */
+  bool in_header;            /* a header's name has begun and its value not ended */
+  bool wants_continue;       /* Expect: 100-continue, not yet answered */
+  bool skip_body;            /* the body is not wanted: answer now and close */
+  bool abandoned_input;      /* the client may still be sending what nobody will read */
+  bool reading;
+
+  /* writing */
+  uv_write_t write;
+  struct al_buf out; /* being written, or spare memory */
+  size_t n_unwritten_seen;
+  bool writing;
+  bool output_ended, output_broken; /* of what is being written */
+
+  char peer[48];
+};
+
+/* A stream that has just been accepted into connection->uv. */
+void al_connection_open(struct al_connection *connection);
+/* Goes on with the next request after an answer has ended; call after flush unless input is being taken. */
+void al_connection_resume(struct al_connection *connection);
+/* Drops it now, whatever it does. */
+void al_connection_close(struct al_connection *connection);
+void al_connection_expired(struct al_net_timed *timed);
+
+/* Reading: connection_read.c */
+void al_connection_start_reading(struct al_connection *connection);
+void al_connection_take_input(struct al_connection *connection, struct al_str bytes);
+void al_connection_reset_parser(struct al_connection *connection);
+
+/* Requests: connection.c. The head or the whole request is in; `fault` answers without asking anybody. */
+bool al_connection_begin_request(struct al_connection *connection);
+void al_connection_dispatch(struct al_connection *connection);
+void al_connection_refuse(struct al_connection *connection, struct al_net_fault fault);
+
+/* Writing: connection_write.c */
+void al_connection_flush(struct al_connection *connection);
+void al_connection_say_continue(struct al_connection *connection);
+void al_connection_send_tls(struct al_connection *connection); /* what the handshake has to say */
+/* All that was queued has left. */
+void al_connection_answered(struct al_connection *connection, bool close_now);
+
+#endif
