@@ -19,4 +19,4 @@ if [ ! -d "$node_modules/openai" ]; then
 fi
 ALLM_BUILD=$(realpath "$build")
 export ALLM_BUILD
-/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/api
+/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/api tests/app
