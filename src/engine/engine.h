@@ -22,13 +22,13 @@ enum al_kv_type { AL_KV_F16, AL_KV_F32, AL_KV_Q8_0 };
 /* 0 (or "" or AL_AUTO) lets the engine choose what fits. */
 constexpr int AL_AUTO = -1;
 struct al_load_options {
-  int n_ctx;          /* tokens of KV cache in all; 0: the model's context, bounded by what fits */
-  int n_batch;        /* most tokens in one decode; 0: 512 */
-  int n_seq_max;      /* most sequences at once; 0: 16 */
-  int n_threads;      /* 0: the usable cores */
-  int n_gpu_layers;   /* AL_AUTO: as many as fit; 0: CPU only */
+  int n_ctx;        /* tokens of KV cache in all; 0: the model's context, bounded by what fits */
+  int n_batch;      /* most tokens in one decode; 0: 512 */
+  int n_seq_max;    /* most sequences at once; 0: 16 */
+  int n_threads;    /* 0: the usable cores */
+  int n_gpu_layers; /* AL_AUTO: as many as fit; 0: CPU only */
   enum al_kv_type kv_type;
-  char quant[16];     /* "": weights as they are; "q8_0", "q4_0", ... requantises at load where the engine can */
+  char quant[16]; /* "": weights as they are; "q8_0", "q4_0", ... requantises at load where the engine can */
 };
 
 struct al_memory_estimate {
@@ -91,8 +91,8 @@ struct al_text_ops {
    * decode; the caller may change it in place. */
   float *(*logits)(struct al_engine_model *model, size_t item);
 
-  /* Forgets positions [from, to) of a sequence (to < 0: to the end). false when the model cannot forget a part (recurrent state):
-   * then only a whole sequence (0, -1) can go. */
+  /* Forgets positions [from, to) of a sequence (to < 0: to the end). false when the model cannot forget a part
+   * (recurrent state): then only a whole sequence (0, -1) can go. */
   bool (*sequence_remove)(struct al_engine_model *model, int32_t sequence, int32_t from, int32_t to);
   /* Makes `to` share positions [from, end) of `source` by reference. nullptr: no sharing. */
   void (*sequence_copy)(struct al_engine_model *model, int32_t source, int32_t to, int32_t from, int32_t end);
@@ -102,9 +102,9 @@ struct al_text_ops {
 typedef bool al_load_progress_fn(void *user, float fraction);
 
 struct al_engine {
-  const char *runtime;     /* "llama_cpp"; what a descriptor's runtime names */
-  unsigned formats;        /* bits 1 << enum al_model_format */
-  unsigned capabilities;   /* of enum al_capability */
+  const char *runtime;   /* "llama_cpp"; what a descriptor's runtime names */
+  unsigned formats;      /* bits 1 << enum al_model_format */
+  unsigned capabilities; /* of enum al_capability */
 
   /* Can it run this model at all? Cheap: looks at the descriptor. AL_UNSUPPORTED says why not. */
   enum al_code (*supports)(const struct al_model_descriptor *descriptor, struct al_err *err);

@@ -1,0 +1,122 @@
+/* What the load options leave open about the context, decided from the model and the machine. */
+#include "engine/llama/backend.h"
+#include "engine/llama/runner.h"
+
+#include "os/machine.h"
+
+constexpr int DEFAULT_N_BATCH = 512;
+constexpr int MAX_UBATCH = 512;
+constexpr int DEFAULT_N_SEQ_MAX = 16;
+constexpr int MAX_AUTO_N_CTX = 32768;
+constexpr int LEAST_AUTO_N_CTX = 512;
+/* libllama reserves room for the logits of so many tokens of a step: for all 512 of a large vocabulary it would be
+ * hundreds of megabytes. The runner splits the rare step that wants more. */
+constexpr int LEAST_OUTPUTS = 32;
+constexpr int CTX_STEP = 256; /* libllama rounds to it */
+
+static enum ggml_type ggml_type_of(enum al_kv_type type)
+{
+  switch (type) {
+  case AL_KV_F32: return GGML_TYPE_F32;
+  case AL_KV_Q8_0: return GGML_TYPE_Q8_0;
+  case AL_KV_F16: break;
+  }
+  return GGML_TYPE_F16;
+}
+
+uint64_t al_llama_kv_bytes_per_token(const struct llama_model *model, enum al_kv_type kv_type)
+{
+  int n_head = llama_model_n_head(model);
+  int n_head_kv = llama_model_n_head_kv(model);
+  int n_embd = llama_model_n_embd(model);
+  /* Heads may be wider than their share of the embedding (Qwen3: 128 of 1024/16): the metadata says. */
+  char key[128];
+  char text[64];
+  char architecture[64] = "";
+  int64_t width = n_head > 0 ? n_embd / n_head : n_embd;
+  (void)llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture);
+  (void)snprintf(key, sizeof key, "%s.attention.key_length", architecture);
+  if (llama_model_meta_val_str(model, key, text, sizeof text) > 0) {
+    int64_t stated = strtoll(text, nullptr, 10);
+    width = stated > 0 && stated < 65536 ? stated : width;
+  }
+  int64_t n_heads = n_head_kv > 0 ? n_head_kv : n_head > 0 ? n_head : 1;
+  int64_t n_values = 2 * (int64_t)llama_model_n_layer(model) * n_heads * width;
+  enum ggml_type type = ggml_type_of(kv_type);
+  return (uint64_t)n_values * ggml_type_size(type) / (uint64_t)ggml_blck_size(type);
+}
+
+/* Where the KV cache will lie: on the GPUs when there are any to be used. */
+static uint64_t available_bytes(const struct al_load_options *options)
+{
+  ggml_backend_dev_t gpus[AL_LLAMA_MAX_GPUS];
+  size_t n_gpus = options->n_gpu_layers == 0 ? 0 : al_llama_gpus(options->n_gpu_layers > 0, gpus, AL_LLAMA_MAX_GPUS);
+  if (n_gpus == 0) {
+    struct al_memory memory;
+    al_machine_memory(&memory);
+    return memory.available_bytes;
+  }
+  uint64_t sum = 0;
+  for (size_t i = 0; i < n_gpus; i++) {
+    size_t free_bytes = 0;
+    size_t total_bytes = 0;
+    ggml_backend_dev_memory(gpus[i], &free_bytes, &total_bytes);
+    sum += free_bytes;
+  }
+  return sum;
+}
+
+static int auto_n_ctx(const struct llama_model *model, const struct al_load_options *options)
+{
+  int n_train = llama_model_n_ctx_train(model);
+  int64_t n_ctx = n_train > 0 && n_train < MAX_AUTO_N_CTX ? n_train : MAX_AUTO_N_CTX;
+  uint64_t per_token = al_llama_kv_bytes_per_token(model, options->kv_type);
+  uint64_t fits = per_token > 0 ? available_bytes(options) / 4 / per_token : (uint64_t)n_ctx;
+  if (fits < (uint64_t)n_ctx) {
+    n_ctx = (int64_t)fits / CTX_STEP * CTX_STEP;
+    int64_t least = n_train > 0 && n_train < LEAST_AUTO_N_CTX ? n_train : LEAST_AUTO_N_CTX;
+    n_ctx = n_ctx < least ? least : n_ctx;
+  }
+  return (int)n_ctx;
+}
+
+void al_llama_plan_context(const struct llama_model *model, const struct al_load_options *options,
+                           struct al_llama_context_plan *plan)
+{
+  int most_sequences = (int)llama_max_parallel_sequences();
+  *plan = (struct al_llama_context_plan){
+    .n_ctx = options->n_ctx > 0 ? options->n_ctx : auto_n_ctx(model, options),
+    .n_batch = options->n_batch > 0 ? options->n_batch : DEFAULT_N_BATCH,
+    .n_seq_max = options->n_seq_max > 0 ? options->n_seq_max : DEFAULT_N_SEQ_MAX,
+    .n_threads = options->n_threads > 0 ? options->n_threads : al_machine_n_cores(),
+    .kv_type = options->kv_type,
+  };
+  if (plan->n_seq_max > most_sequences)
+    plan->n_seq_max = most_sequences;
+  if (plan->n_batch < plan->n_seq_max) /* one token of each: less makes libllama abort */
+    plan->n_batch = plan->n_seq_max;
+}
+
+struct llama_context_params al_llama_context_params(const struct al_llama_context_plan *plan)
+{
+  struct llama_context_params params = llama_context_default_params();
+  params.n_ctx = (uint32_t)plan->n_ctx;
+  params.n_batch = (uint32_t)plan->n_batch;
+  params.n_ubatch = (uint32_t)(plan->n_batch < MAX_UBATCH ? plan->n_batch : MAX_UBATCH);
+  params.n_seq_max = (uint32_t)plan->n_seq_max;
+  params.n_outputs_max = (uint32_t)(plan->n_seq_max > LEAST_OUTPUTS ? plan->n_seq_max : LEAST_OUTPUTS);
+  params.n_threads = plan->n_threads;
+  params.n_threads_batch = plan->n_threads;
+  params.type_k = ggml_type_of(plan->kv_type);
+  params.type_v = params.type_k;
+  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  params.offload_kqv = true;
+  params.op_offload = true;
+  params.no_perf = true;
+  /* One pool of cells for all sequences: a copied prefix is a reference, and one long request may use it all. */
+  params.kv_unified = true;
+  /* Sliding-window layers keep every position. A cache of just the window is smaller, but a sequence could then not be
+   * cut back or share a prefix beyond it, which every second turn of a conversation needs. */
+  params.swa_full = true;
+  return params;
+}

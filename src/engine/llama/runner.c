@@ -1,0 +1,196 @@
+#include "engine/llama/runner.h"
+
+#include "engine/llama/backend.h"
+#include "engine/llama/model.h"
+
+#include "base/alloc.h"
+#include "base/macros.h"
+
+#include <malloc.h>
+#include <math.h>
+
+/* Asked by the CPU backend at every node of the graph. */
+static bool must_abort(void *user)
+{
+  const struct al_engine_model *model = user;
+  return al_cancelled(model->stop);
+}
+
+static bool allocate_batch(struct al_engine_model *model)
+{
+  size_t n = (size_t)model->info.n_batch;
+  model->tokens = al_calloc(n, sizeof *model->tokens);
+  model->positions = al_calloc(n, sizeof *model->positions);
+  model->n_seq_ids = al_calloc(n, sizeof *model->n_seq_ids);
+  model->sequences = al_calloc(n, sizeof *model->sequences);
+  model->seq_ids = al_calloc(n, sizeof(llama_seq_id *));
+  model->wants_logits = al_calloc(n, sizeof *model->wants_logits);
+  model->row_of = al_calloc(n, sizeof *model->row_of);
+  if (model->tokens == nullptr || model->positions == nullptr || model->n_seq_ids == nullptr ||
+      model->sequences == nullptr || model->seq_ids == nullptr || model->wants_logits == nullptr ||
+      model->row_of == nullptr)
+    return false;
+  for (size_t i = 0; i < n; i++) {
+    model->n_seq_ids[i] = 1;
+    model->seq_ids[i] = &model->sequences[i];
+  }
+  return true;
+}
+
+static float meta_float(const struct llama_model *model, enum llama_model_meta_key key)
+{
+  char text[64];
+  if (llama_model_meta_val_str(model, llama_model_meta_key_str(key), text, sizeof text) <= 0)
+    return NAN;
+  char *end = text;
+  float value = strtof(text, &end);
+  return *end == '\0' && isfinite(value) && value >= 0 ? value : NAN;
+}
+
+static const char *token_text(const struct llama_vocab *vocab, llama_token token)
+{
+  const char *text = token == LLAMA_TOKEN_NULL ? nullptr : llama_vocab_get_text(vocab, token);
+  return text != nullptr ? text : "";
+}
+
+static void fill_info(struct al_engine_model *model, const struct al_llama_context_plan *plan)
+{
+  const struct llama_model *llama = model->llama;
+  float top_k = meta_float(llama, LLAMA_MODEL_META_KEY_SAMPLING_TOP_K);
+  model->info = (struct al_text_info){
+    .n_vocab = llama_vocab_n_tokens(model->vocab),
+    .n_ctx = (int)llama_n_ctx(model->context),
+    .n_ctx_train = llama_model_n_ctx_train(llama),
+    .n_seq_max = (int)llama_n_seq_max(model->context),
+    .n_batch = (int)llama_n_batch(model->context),
+    .add_bos = llama_vocab_get_add_bos(model->vocab),
+    .chat_template = llama_model_chat_template(llama, nullptr),
+    .bos_text = token_text(model->vocab, llama_vocab_bos(model->vocab)),
+    .eos_text = token_text(model->vocab, llama_vocab_eos(model->vocab)),
+    .temperature = meta_float(llama, LLAMA_MODEL_META_KEY_SAMPLING_TEMP),
+    .top_p = meta_float(llama, LLAMA_MODEL_META_KEY_SAMPLING_TOP_P),
+    .top_k = isnan(top_k) || top_k > 1e6F ? 0 : (int)top_k,
+    .memory_bytes = llama_model_size(llama) +
+                    al_llama_kv_bytes_per_token(llama, plan->kv_type) * (uint64_t)llama_n_ctx(model->context),
+  };
+}
+
+/* What this runner cannot run although libllama loads it. */
+static enum al_code check_kind(const struct llama_model *model, struct al_err *err)
+{
+  if (llama_vocab_type(llama_model_get_vocab(model)) == LLAMA_VOCAB_TYPE_NONE)
+    return al_fail(err, AL_UNSUPPORTED, "the model has no tokenizer");
+  if (llama_model_has_encoder(model) || !llama_model_has_decoder(model))
+    return al_fail(err, AL_UNSUPPORTED, "the model has an encoder; only decoder models generate text here");
+  if (llama_model_is_diffusion(model))
+    return al_fail(err, AL_UNSUPPORTED, "diffusion language models cannot generate text here");
+  return AL_OK;
+}
+
+static enum al_code make_context(struct al_engine_model *model, const struct al_llama_context_plan *plan,
+                                 struct al_err *err)
+{
+  struct llama_context_params params = al_llama_context_params(plan);
+  model->max_outputs = (int)params.n_outputs_max;
+  /* An aborted step leaves a recurrent state half changed and beyond repair: such a model ends its step. */
+  if (!llama_model_is_recurrent(model->llama) && !llama_model_is_hybrid(model->llama)) {
+    params.abort_callback = must_abort;
+    params.abort_callback_data = model;
+  }
+  al_llama_log_clear();
+  model->context = llama_init_from_model(model->llama, params);
+  if (model->context != nullptr)
+    return AL_OK;
+  const char *why = al_llama_log_last_error();
+  bool memory = strstr(why, "alloc") != nullptr;
+  return al_fail(err, memory ? AL_OOM_RAM : AL_LOAD_FAILED, "no context of %d tokens: %s", plan->n_ctx,
+                 why[0] != '\0' ? why : "libllama does not say why");
+}
+
+void al_llama_runner_free(struct al_engine_model *model)
+{
+  if (model == nullptr)
+    return;
+  llama_free(model->context);
+  llama_model_free(model->llama);
+  al_free(model->tokens);
+  al_free(model->positions);
+  al_free(model->n_seq_ids);
+  al_free(model->sequences);
+  al_free(model->seq_ids);
+  al_free(model->wants_logits);
+  al_free(model->rows);
+  al_free(model->row_of);
+  al_free(model);
+  /* A model is many small objects (vocabulary, merges): without this the C library keeps their pages. */
+  (void)malloc_trim(0);
+}
+AL_DEFINE_CLEANUP(struct al_engine_model, al_llama_runner_free)
+
+enum al_code al_llama_runner_new(struct llama_model *llama, const struct al_load_options *options,
+                                 struct al_engine_model **out, struct al_err *err)
+{
+  AL_CLEANUP(al_llama_runner_free_p) struct al_engine_model *model = al_calloc(1, sizeof *model);
+  if (model == nullptr) {
+    llama_model_free(llama);
+    return al_fail_oom(err, sizeof *model);
+  }
+  model->llama = llama;
+  AL_TRY(check_kind(llama, err));
+  struct al_llama_context_plan plan;
+  al_llama_plan_context(llama, options, &plan);
+  AL_TRY(make_context(model, &plan, err));
+  model->memory = llama_get_memory(model->context);
+  model->vocab = llama_model_get_vocab(llama);
+  fill_info(model, &plan);
+  if (!allocate_batch(model))
+    return al_fail_oom(err, (size_t)model->info.n_batch * sizeof(llama_token));
+  *out = AL_TAKE(model);
+  return AL_OK;
+}
+
+static void info(const struct al_engine_model *model, struct al_text_info *out)
+{
+  *out = model->info;
+}
+
+static enum al_code tokenize(const struct al_engine_model *model, struct al_str text, unsigned flags, int32_t *tokens,
+                             size_t capacity, size_t *count, struct al_err *err)
+{
+  if (text.size > INT32_MAX)
+    return al_fail(err, AL_INVALID_REQUEST, "a text of %zu bytes is too long to tokenise", text.size);
+  int32_t room = capacity < INT32_MAX ? (int32_t)capacity : INT32_MAX;
+  int32_t n = llama_tokenize(model->vocab, text.size > 0 ? text.data : "", (int32_t)text.size, tokens, room,
+                             flags & AL_TOKENIZE_BOS, flags & AL_TOKENIZE_SPECIAL);
+  if (n == INT32_MIN)
+    return al_fail(err, AL_INVALID_REQUEST, "a text of %zu bytes has too many tokens", text.size);
+  *count = (size_t)(n < 0 ? -n : n);
+  return AL_OK;
+}
+
+static void piece(const struct al_engine_model *model, int32_t token, bool special, char *bytes, size_t capacity,
+                  size_t *size)
+{
+  *size = 0;
+  if (token < 0 || token >= model->info.n_vocab)
+    return;
+  int32_t room = capacity < INT32_MAX ? (int32_t)capacity : INT32_MAX;
+  int32_t n = llama_token_to_piece(model->vocab, token, bytes, room, 0, special);
+  *size = (size_t)(n < 0 ? -n : n);
+}
+
+static bool ends_generation(const struct al_engine_model *model, int32_t token)
+{
+  return token >= 0 && token < model->info.n_vocab && llama_vocab_is_eog(model->vocab, token);
+}
+
+const struct al_text_ops al_llama_text_ops = {
+  .info = info,
+  .tokenize = tokenize,
+  .piece = piece,
+  .ends_generation = ends_generation,
+  .decode = al_llama_decode,
+  .logits = al_llama_logits,
+  .sequence_remove = al_llama_sequence_remove,
+  .sequence_copy = al_llama_sequence_copy,
+};
