@@ -42,7 +42,7 @@ enum al_code al_api_body(const struct al_http_exchange *exchange, struct al_json
     return al_wrap(err, "The body is not valid JSON");
   const struct al_json *root = al_json_root(parsed);
   if (al_json_kind(root) != AL_JSON_OBJECT)
-    return al_fail(err, AL_INVALID_REQUEST, "The body must be a JSON object, not %s",
+    return al_fail(err, AL_INVALID_REQUEST, "The body must be a JSON object, but it is of type %s",
                    al_json_kind_name(al_json_kind(root)));
   *doc = AL_TAKE(parsed);
   return AL_OK;

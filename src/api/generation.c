@@ -53,6 +53,7 @@ void al_api_generation_free(struct al_api_generation *generation)
 void al_api_generation_send(struct al_api_generation *generation)
 {
   struct al_buf *out = &generation->out;
+  generation->is_broken |= out->failed;
   if (!generation->is_gone && !out->failed)
     generation->is_gone = !al_http_send(generation->exchange, al_buf_view(out));
   al_buf_clear(out);
@@ -91,11 +92,12 @@ static void on_delta(struct al_api_generation *generation, struct al_str text)
 {
   if (generation->first_token_ns == 0)
     generation->first_token_ns = al_now_ns();
-  if (generation->is_gone)
+  if (generation->is_gone || generation->is_broken)
     return;
   if (!generation->is_streaming || generation->ops->keeps_text)
     al_buf_add(&generation->text, text.data, text.size);
-  if (generation->is_streaming)
+  generation->is_broken = generation->text.failed;
+  if (generation->is_streaming && !generation->is_broken)
     generation->ops->delta(generation, text);
 }
 
@@ -128,7 +130,7 @@ static void reply_whole(struct al_api_generation *generation)
 {
   generation->ops->print(generation, &generation->out);
   struct al_err err;
-  if (al_buf_check(&generation->text, &err) != AL_OK || al_buf_check(&generation->out, &err) != AL_OK) {
+  if (al_buf_check(&generation->out, &err) != AL_OK) {
     fail(generation, &err);
     return;
   }
@@ -148,6 +150,9 @@ static void on_done(struct al_api_generation *generation, const struct al_text_e
     fail(generation, &err);
   } else if (event->finish == AL_FINISH_ERROR) {
     (void)!al_fail(&err, AL_INTERNAL, "The generation ended with an error");
+    fail(generation, &err);
+  } else if (generation->is_broken) {
+    (void)!al_fail(&err, AL_OOM_RAM, "Out of memory while writing the answer");
     fail(generation, &err);
   } else if (generation->is_streaming) {
     generation->ops->finished(generation);

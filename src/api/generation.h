@@ -39,6 +39,7 @@ struct al_api_generation {
   int64_t first_token_ns; /* 0: none yet */
   bool is_streaming;      /* the headers have gone out */
   bool is_gone;           /* the client does not read any more */
+  bool is_broken;         /* an event could not be written (memory): the stream must not look complete */
 };
 
 /* An endpoint's own struct begins with struct al_api_generation and has `size` bytes, zeroed. */

@@ -22,16 +22,16 @@ static void job_free(struct job *job)
 }
 AL_DEFINE_CLEANUP(struct job, job_free)
 
-static enum al_code job_new(struct al_http_exchange *exchange, const char *state, struct job **job, struct al_err *err)
+/* nullptr when memory runs out. */
+static struct job *job_new(struct al_http_exchange *exchange, const char *state)
 {
   AL_CLEANUP(al_arena_free_p) struct al_arena *arena = al_arena_new(16'384);
-  struct job *made = arena != nullptr ? al_arena_alloc(arena, sizeof *made) : nullptr;
-  if (made == nullptr)
-    return al_fail_oom(err, sizeof *made);
-  *made = (struct job){ .exchange = al_http_ref(exchange), .started_ns = al_now_ns(), .state = state };
-  made->arena = AL_TAKE(arena);
-  *job = made;
-  return AL_OK;
+  struct job *job = arena != nullptr ? al_arena_alloc(arena, sizeof *job) : nullptr;
+  if (job == nullptr)
+    return nullptr;
+  *job = (struct job){ .exchange = al_http_ref(exchange), .started_ns = al_now_ns(), .state = state };
+  job->arena = AL_TAKE(arena);
+  return job;
 }
 
 static void on_done(void *user, const struct al_err *err)
@@ -69,9 +69,10 @@ static enum al_code run(struct al_http_exchange *exchange, const struct al_api *
                         const char *state, struct al_err *err)
 {
   AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *body = nullptr;
-  AL_CLEANUP(job_free_p) struct job *job = nullptr;
   AL_TRY(al_api_body(exchange, &body, err));
-  AL_TRY(job_new(exchange, state, &job, err));
+  AL_CLEANUP(job_free_p) struct job *job = job_new(exchange, state);
+  if (job == nullptr)
+    return al_fail_oom(err, sizeof *job);
   AL_TRY(al_api_params_read(&(struct al_api_param_table){ params, AL_COUNT(params) }, 1, al_json_root(body), job, err));
   if (job->model == nullptr)
     return al_fail_reason(err, al_fail_param(err, "model", "Missing required parameter: 'model'"),

@@ -80,7 +80,8 @@ enum al_code al_api_unsupported(struct al_err *err, const char *path, const char
 
 enum al_code al_api_wrong_kind(struct al_err *err, const char *path, const char *expected, const struct al_json *value)
 {
-  return al_fail_param(err, path, "%s must be %s, not %s", path, expected, al_json_kind_name(al_json_kind(value)));
+  return al_fail_param(err, path, "'%s' must be %s, but it is of type %s", path, expected,
+                       al_json_kind_name(al_json_kind(value)));
 }
 
 enum al_code al_api_read_bool(const struct al_api_param *param, const struct al_json *body, void *target,

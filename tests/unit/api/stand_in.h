@@ -1,0 +1,58 @@
+/* Stand-ins for net and inference: an exchange that records its answer, and an InferenceEngine whose events the test
+ * plays by hand. They make the endpoints testable without sockets, threads or a model. */
+#ifndef AL_TEST_STAND_IN_H
+#define AL_TEST_STAND_IN_H
+
+#include "api/api.h"
+#include "api/context.h"
+#include "base/buf.h"
+#include "codec/json.h"
+
+struct al_http_exchange {
+  const char *path;
+  const char *id_param;
+  const char *content_type;
+  const char *authorization;
+  const char *api_key;
+  struct al_str body;
+  int n_refs;
+  /* the answer */
+  int status; /* 0: none yet */
+  char headers[512];
+  struct al_buf sent; /* body, or all sends of a stream */
+  int n_sends;
+  bool is_streamed;
+  bool is_ended;
+  int fail_sends_after; /* the client leaves after so many sends; 0: never */
+  struct al_cancel *cancel;
+};
+
+void exchange_init(struct al_http_exchange *exchange, const char *body);
+void exchange_done(struct al_http_exchange *exchange); /* asserts that no reference is left */
+
+/* What the last al_inference_text was called with; `on_event` nullptr: nothing was submitted. */
+struct submitted {
+  int count;
+  char model[600];
+  char *chat;                     /* JSON text, al_freed by submitted_clear */
+  struct al_text_request request; /* numbers and callbacks only; its pointers are dead */
+  char stop[16][64];
+};
+extern struct submitted submitted;
+extern struct al_err refuse_submit; /* code not AL_OK: al_inference_text fails with it */
+extern struct al_err model_problem; /* of the one model, "tiny" */
+void submitted_clear(void);
+
+void play_started(int n_prompt);
+void play_delta(const char *text);
+void play_done(enum al_finish finish, int n_completion);
+void play_failed(enum al_code code, const char *reason, const char *message);
+
+struct al_api *make_api(const char *key);
+
+/* Parses what was sent whole; the caller frees. Fails the test when it is not JSON. */
+struct al_json_doc *sent_json(const struct al_http_exchange *exchange);
+/* The text at a path like "error.param" or "choices.0.message.content"; "" when absent. Static buffer. */
+const char *json_text(const struct al_json_doc *doc, const char *path);
+
+#endif
