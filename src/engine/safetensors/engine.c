@@ -1,0 +1,114 @@
+#include "engine/llama/params.h"
+#include "engine/preflight.h"
+#include "engine/safetensors/family.h"
+#include "engine/safetensors/safetensors_engine.h"
+#include "engine/safetensors/vgguf_stream.h"
+
+#include "os/machine.h"
+
+static enum al_code supports(const struct al_model_descriptor *descriptor, struct al_err *err)
+{
+  const struct al_hf_family *family;
+  return al_hf_family_find(descriptor->architecture != nullptr ? descriptor->architecture : "", &family, err);
+}
+
+static enum al_code estimate(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
+                             struct al_memory_estimate *out, struct al_err *err)
+{
+  AL_TRY(supports(descriptor, err));
+  return al_preflight_run(&al_engine_safetensors, descriptor, options, out, err);
+}
+
+static enum al_code explain(const struct al_vgguf_stream *stream, struct al_err *err)
+{
+  if (stream->failure.code != AL_OK) {
+    if (err != nullptr)
+      *err = stream->failure;
+    return stream->failure.code;
+  }
+  const char *why = al_llama_log_last_error();
+  enum al_code code = strstr(why, "alloc") != nullptr ? AL_OOM_RAM : AL_LOAD_FAILED;
+  return al_fail(err, code, "%s", why[0] != '\0' ? why : "libllama cannot load it");
+}
+
+static enum al_code load_stream(struct al_vgguf *vgguf, struct al_llama_model_params *params,
+                                struct llama_model **model, struct al_err *err)
+{
+  AL_CLEANUP(al_vgguf_stream_close) struct al_vgguf_stream stream = {};
+  AL_TRY(al_vgguf_stream_open(vgguf, &stream, err));
+  al_llama_log_clear();
+  params->params.load_mode = LLAMA_LOAD_MODE_NONE;
+  *model = llama_model_load_from_file_ptr(stream.file, params->params);
+  if (*model != nullptr)
+    return AL_OK;
+  if (params->was_stopped)
+    return al_fail(err, AL_CANCELLED, "the load was cancelled");
+  return explain(&stream, err);
+}
+
+static int threads_of(const struct al_load_options *options)
+{
+  return options->n_threads > 0 ? options->n_threads : al_machine_n_cores();
+}
+
+static enum al_code load_model(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
+                               struct al_llama_model_params *params, struct llama_model **model, struct al_err *err)
+{
+  AL_CLEANUP(al_vgguf_close_p) struct al_vgguf *vgguf = nullptr;
+  AL_TRY(al_vgguf_open(descriptor->directory, options->quant, threads_of(options), &vgguf, err));
+  return load_stream(vgguf, params, model, err);
+}
+
+static enum al_code load(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
+                         al_load_progress_fn *progress, void *user, struct al_engine_model **out, struct al_err *err)
+{
+  struct al_memory_estimate decided;
+  AL_TRY(estimate(descriptor, options, &decided, err));
+  AL_TRY(al_llama_backend_start(err));
+  struct al_llama_model_params params;
+  al_llama_model_params(&params, decided.n_gpu_layers, progress, user);
+  struct llama_model *model = nullptr;
+  AL_TRY(load_model(descriptor, options, &params, &model, err));
+  struct al_load_options resolved = *options;
+  if (resolved.n_ctx <= 0)
+    resolved.n_ctx = decided.n_ctx;
+  return al_llama_runner_new(model, &resolved, out, err);
+}
+
+static struct llama_model *reopen(void *user, int n_gpu_layers, struct al_err *err)
+{
+  struct al_llama_model_params params;
+  al_llama_model_params(&params, n_gpu_layers, nullptr, nullptr);
+  params.params.no_alloc = true;
+  struct llama_model *model = nullptr;
+  return load_stream(user, &params, &model, err) == AL_OK ? model : nullptr;
+}
+
+/* In the preflight child. */
+static enum al_code preflight(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
+                              struct al_memory_estimate *out, struct al_err *err)
+{
+  AL_TRY(al_llama_backend_start(err));
+  AL_CLEANUP(al_vgguf_close_p) struct al_vgguf *vgguf = nullptr;
+  AL_TRY(al_vgguf_open(descriptor->directory, options->quant, threads_of(options), &vgguf, err));
+  struct al_llama_weights weights = {};
+  AL_TRY(al_llama_weigh(al_vgguf_metadata(vgguf), &weights, err));
+  struct al_err local = {};
+  enum al_code code = al_llama_measure(reopen, vgguf, &weights, options, out, &local);
+  out->mapped_bytes = 0;
+  if (code != AL_OK && err != nullptr)
+    *err = local;
+  return code;
+}
+
+const struct al_engine al_engine_safetensors = {
+  .runtime = "safetensors_cpp",
+  .formats = 1U << AL_FORMAT_SAFETENSORS,
+  .capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE,
+  .supports = supports,
+  .estimate = estimate,
+  .load = load,
+  .unload = al_llama_runner_free,
+  .text = &al_llama_text_ops,
+  .preflight = preflight,
+};

@@ -1,0 +1,44 @@
+/* Llama, and Mistral, which is Llama with a window. */
+#include "engine/safetensors/family.h"
+
+static const char *const classes[] = { "LlamaForCausalLM", "MistralForCausalLM", nullptr };
+
+static const struct al_tensor_rule model_rules[] = {
+  { "token_embd.weight", "model.embed_tokens.weight", { AL_SIZE_VOCAB, AL_SIZE_EMBD }, AL_RULE_PLAIN },
+  { "output_norm.weight", "model.norm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
+  { "output.weight", "lm_head.weight", { AL_SIZE_VOCAB, AL_SIZE_EMBD }, AL_RULE_HEAD },
+};
+
+static const struct al_tensor_rule layer_rules[] = {
+  { "attn_norm.weight", "input_layernorm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
+  { "attn_q.weight", "self_attn.q_proj.weight", { AL_SIZE_Q, AL_SIZE_EMBD }, AL_RULE_PAIR_ROWS },
+  { "attn_k.weight", "self_attn.k_proj.weight", { AL_SIZE_KV, AL_SIZE_EMBD }, AL_RULE_PAIR_ROWS },
+  { "attn_v.weight", "self_attn.v_proj.weight", { AL_SIZE_KV, AL_SIZE_EMBD }, AL_RULE_PLAIN },
+  { "attn_output.weight", "self_attn.o_proj.weight", { AL_SIZE_EMBD, AL_SIZE_Q }, AL_RULE_PLAIN },
+  { "attn_q.bias", "self_attn.q_proj.bias", { AL_SIZE_Q }, AL_RULE_PAIR_ROWS | AL_RULE_OPTIONAL },
+  { "attn_k.bias", "self_attn.k_proj.bias", { AL_SIZE_KV }, AL_RULE_PAIR_ROWS | AL_RULE_OPTIONAL },
+  { "attn_v.bias", "self_attn.v_proj.bias", { AL_SIZE_KV }, AL_RULE_OPTIONAL },
+  { "attn_output.bias", "self_attn.o_proj.bias", { AL_SIZE_EMBD }, AL_RULE_OPTIONAL },
+  { "ffn_norm.weight", "post_attention_layernorm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
+  { "ffn_gate.weight", "mlp.gate_proj.weight", { AL_SIZE_FF, AL_SIZE_EMBD }, AL_RULE_PLAIN },
+  { "ffn_up.weight", "mlp.up_proj.weight", { AL_SIZE_FF, AL_SIZE_EMBD }, AL_RULE_PLAIN },
+  { "ffn_down.weight", "mlp.down_proj.weight", { AL_SIZE_EMBD, AL_SIZE_FF }, AL_RULE_PLAIN },
+  { "ffn_gate.bias", "mlp.gate_proj.bias", { AL_SIZE_FF }, AL_RULE_OPTIONAL },
+  { "ffn_up.bias", "mlp.up_proj.bias", { AL_SIZE_FF }, AL_RULE_OPTIONAL },
+  { "ffn_down.bias", "mlp.down_proj.bias", { AL_SIZE_EMBD }, AL_RULE_OPTIONAL },
+};
+
+/* Old checkpoints saved a buffer that is computed anyway. */
+static const char *const ignored[] = { "rotary_emb.inv_freq", nullptr };
+
+const struct al_hf_family al_hf_family_llama = {
+  .classes = classes,
+  .architecture = "llama",
+  .model_rules = model_rules,
+  .n_model_rules = AL_COUNT(model_rules),
+  .layer_rules = layer_rules,
+  .n_layer_rules = AL_COUNT(layer_rules),
+  .layer_prefix = "model.layers",
+  .ignored = ignored,
+  .check = al_hf_check_llama_like,
+};

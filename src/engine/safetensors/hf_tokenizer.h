@@ -1,0 +1,67 @@
+/* tokenizer.json, tokenizer_config.json and chat_template.jinja of a Hugging Face directory, as the vocabulary keys of
+ * a GGUF. Two kinds are understood: byte-level BPE (libllama's "gpt2") and SentencePiece-style BPE with byte fallback
+ * (libllama's "llama"). Whatever would give other tokens than the tokenizers library is AL_UNSUPPORTED by name. */
+#ifndef AL_ENGINE_SAFETENSORS_HF_TOKENIZER_H
+#define AL_ENGINE_SAFETENSORS_HF_TOKENIZER_H
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "engine/safetensors/hf_config.h"
+
+#include <gguf.h>
+
+/* GGUF's tokenizer.ggml.token_type. */
+enum al_token_type {
+  AL_TOKEN_NORMAL = 1,
+  AL_TOKEN_UNKNOWN = 2,
+  AL_TOKEN_CONTROL = 3,
+  AL_TOKEN_USER_DEFINED = 4,
+  AL_TOKEN_UNUSED = 5,
+  AL_TOKEN_BYTE = 6,
+};
+
+/* Where a SentencePiece-style tokenizer puts a space that the text does not have. */
+enum al_space_prefix {
+  AL_SPACE_PREFIX_NEVER,
+  AL_SPACE_PREFIX_FIRST,  /* at the start of the text */
+  AL_SPACE_PREFIX_ALWAYS, /* and after each special token */
+};
+
+struct al_hf_tokenizer {
+  struct al_arena *arena; /* owns all that follows */
+  struct al_map *id_of;   /* token text -> &types[id] */
+  const char *model;      /* "gpt2", "llama"; static */
+  const char *pre;        /* libllama's name of the splitting rule; static */
+  const char **tokens;
+  int32_t *types; /* enum al_token_type */
+  float *scores;  /* "llama" only, else nullptr */
+  size_t n_tokens;
+  const char **merges; /* "left right" */
+  size_t n_merges;
+  int32_t bos, eos, unknown, padding; /* -1: none */
+  bool add_bos;
+  bool add_eos;
+  bool nfc; /* text is to be normalised before */
+  enum al_space_prefix space_prefix;
+  const char *chat_template; /* nullptr: none */
+};
+
+/* Errors name the file and what it says. On failure *tokenizer is still to be passed to al_hf_tokenizer_done. */
+enum al_code al_hf_tokenizer_load(const char *directory, const struct al_hf_config *config,
+                                  struct al_hf_tokenizer *tokenizer, struct al_err *err);
+void al_hf_tokenizer_done(struct al_hf_tokenizer *tokenizer); /* accepts a zeroed one */
+
+/* The id of a token, -1 when there is none. */
+int32_t al_hf_tokenizer_id(const struct al_hf_tokenizer *tokenizer, struct al_str text);
+
+/* Sets the tokenizer.* keys. */
+void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *tokenizer, struct gguf_context *gguf);
+
+/* The parts of the reader, each in a file of its own. */
+
+/* hf_pretokenizer.c: reads normalizer and pre_tokenizer: sets model, pre, nfc, space_prefix. */
+enum al_code al_hf_pretokenizer_read(const struct al_json *root, struct al_hf_tokenizer *tokenizer, struct al_err *err);
+/* hf_spm.c: ranks to scores; AL_UNSUPPORTED when merging by score would not be merging by rank. */
+enum al_code al_hf_spm_scores(struct al_hf_tokenizer *tokenizer, struct al_err *err);
+
+#endif
