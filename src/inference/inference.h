@@ -8,6 +8,8 @@
 #include "base/cancel.h"
 #include "codec/json.h"
 #include "engine/registry.h"
+#include "sched/model_state.h"
+#include "sched/sampling.h"
 #include "store/store.h"
 
 struct al_inference;
@@ -34,39 +36,6 @@ size_t al_inference_n_active(struct al_inference *inference); /* requests not ye
 void al_inference_free(struct al_inference *inference); /* cancels what still runs, unloads, joins every thread */
 
 /* --- text ------------------------------------------------------------------------------------------------------ */
-
-struct al_logit_bias {
-  int32_t token;
-  float bias;
-};
-
-/* Sampling (TXT-6). al_sampling_default() is greedy-free: temperature 1 and everything else off; NaN temperature or top_p and -1 top_k mean "the
- * model's generation_config, else the default". */
-struct al_sampling {
-  float temperature; /* 0: greedy */
-  float top_p;       /* 1: off */
-  int top_k;         /* 0: off */
-  float min_p;       /* 0: off */
-  float typical_p;   /* 1: off */
-  float repeat_penalty;    /* 1: off */
-  float presence_penalty;  /* 0: off */
-  float frequency_penalty; /* 0: off */
-  int penalty_last_n;      /* tokens looked back; 64 by default, -1: all */
-  float dry_multiplier;    /* 0: off */
-  float dry_base;
-  int dry_allowed_length;
-  int dry_last_n; /* -1: all */
-  float xtc_probability; /* 0: off */
-  float xtc_threshold;
-  int mirostat; /* 0 off, 1, 2 */
-  float mirostat_tau;
-  float mirostat_eta;
-  uint64_t seed;
-  bool has_seed; /* false: a random one */
-  const struct al_logit_bias *logit_bias; /* copied at submit */
-  size_t n_logit_bias;
-};
-struct al_sampling al_sampling_default(void);
 
 enum al_finish { AL_FINISH_STOP, AL_FINISH_LENGTH, AL_FINISH_CANCELLED, AL_FINISH_ERROR };
 
@@ -123,9 +92,6 @@ enum al_code al_inference_text(struct al_inference *inference, const struct al_t
                                struct al_err *err);
 
 /* --- models ---------------------------------------------------------------------------------------------------- */
-
-enum al_model_state { AL_MODEL_UNLOADED, AL_MODEL_LOADING, AL_MODEL_READY, AL_MODEL_UNLOADING };
-const char *al_model_state_name(enum al_model_state state);
 
 struct al_model_status {
   struct al_model_descriptor *descriptor; /* a reference */
