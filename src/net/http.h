@@ -16,14 +16,24 @@
 struct al_http_server;
 struct al_http_exchange;
 
-enum al_http_method { AL_HTTP_GET, AL_HTTP_HEAD, AL_HTTP_POST, AL_HTTP_PUT, AL_HTTP_PATCH, AL_HTTP_DELETE, AL_HTTP_OPTIONS, AL_HTTP_METHOD_COUNT };
+enum al_http_method {
+  AL_HTTP_GET,
+  AL_HTTP_HEAD,
+  AL_HTTP_POST,
+  AL_HTTP_PUT,
+  AL_HTTP_PATCH,
+  AL_HTTP_DELETE,
+  AL_HTTP_OPTIONS,
+  AL_HTTP_METHOD_COUNT
+};
 
 /* `app` is al_http_server_options.app. */
 typedef void al_http_handler(struct al_http_exchange *exchange, void *app);
 
 struct al_http_route {
   enum al_http_method method;
-  /* "/v1/models/{id...}": {name} matches one segment, {name...} the rest of the path with its slashes. HEAD is answered by GET. */
+  /* "/v1/models/{id...}": {name} matches one segment, {name...} the rest of the path with its slashes. HEAD is answered
+   * by GET. */
   const char *path;
   al_http_handler *handler;
   size_t max_body_bytes; /* 0: the server's default */
@@ -37,24 +47,24 @@ struct al_http_middleware {
   void (*after)(struct al_http_exchange *exchange, int status, void *app);
 };
 
-struct al_http_limits { /* 0 takes the default in brackets */
-  int max_connections;         /* [10000] more are refused with 503 and closed */
-  size_t max_header_bytes;     /* [32 KB] all of request line and headers */
-  int max_headers;             /* [100] */
-  size_t max_url_bytes;        /* [8 KB] */
-  size_t max_body_bytes;       /* [16 MB] Content-Length and chunked alike */
-  int64_t header_timeout_ms;   /* [10 s] from the first byte (or accept) to the end of the headers */
-  int64_t body_timeout_ms;     /* [30 s] without any progress of the body, and */
-  size_t min_body_rate;        /* [512] bytes a second on average after that */
-  int64_t idle_timeout_ms;     /* [75 s] keep-alive without a request */
-  size_t max_queued_bytes;     /* [1 MB] of an answer waiting for a slow client: past it, producers are told */
-  int64_t write_timeout_ms;    /* [30 s] without the client taking a byte: cancelled and closed */
+struct al_http_limits {      /* 0 takes the default in brackets */
+  int max_connections;       /* [10000] more are refused with 503 and closed */
+  size_t max_header_bytes;   /* [32 KB] all of request line and headers */
+  int max_headers;           /* [100] */
+  size_t max_url_bytes;      /* [8 KB] */
+  size_t max_body_bytes;     /* [16 MB] Content-Length and chunked alike */
+  int64_t header_timeout_ms; /* [10 s] from the first byte (or accept) to the end of the headers */
+  int64_t body_timeout_ms;   /* [30 s] without any progress of the body, and */
+  size_t min_body_rate;      /* [512] bytes a second on average after that */
+  int64_t idle_timeout_ms;   /* [75 s] keep-alive without a request */
+  size_t max_queued_bytes;   /* [1 MB] of an answer waiting for a slow client: past it, producers are told */
+  int64_t write_timeout_ms;  /* [30 s] without the client taking a byte: cancelled and closed */
 };
 
 struct al_http_server_options {
   const int *listen_fds; /* listening sockets, made by al_http_listen or inherited; the server closes its copies */
   size_t n_listen_fds;
-  int n_loops; /* 0: min(cores, 4) */
+  int n_loops;                        /* 0: min(cores, 4) */
   const struct al_http_route *routes; /* borrowed, static */
   size_t n_routes;
   const struct al_http_middleware *middleware; /* borrowed, static */
@@ -85,13 +95,15 @@ void al_http_server_stats(struct al_http_server *server, struct al_http_stats *s
 /* --- the request: valid while a reference is held, read from any thread ----------------------------------------- */
 enum al_http_method al_http_method(const struct al_http_exchange *exchange);
 const char *al_http_method_name(enum al_http_method method);
-struct al_str al_http_path(const struct al_http_exchange *exchange);                     /* percent-decoded */
-struct al_str al_http_param(const struct al_http_exchange *exchange, const char *name);  /* of the route's {name} */
-struct al_str al_http_query(const struct al_http_exchange *exchange, const char *name);  /* decoded; data nullptr: absent */
-struct al_str al_http_header(const struct al_http_exchange *exchange, const char *name); /* any case; data nullptr: absent */
+struct al_str al_http_path(const struct al_http_exchange *exchange);                    /* percent-decoded */
+struct al_str al_http_param(const struct al_http_exchange *exchange, const char *name); /* of the route's {name} */
+struct al_str al_http_query(const struct al_http_exchange *exchange,
+                            const char *name); /* decoded; data nullptr: absent */
+struct al_str al_http_header(const struct al_http_exchange *exchange,
+                             const char *name); /* any case; data nullptr: absent */
 struct al_str al_http_body(const struct al_http_exchange *exchange);
-const char *al_http_peer(const struct al_http_exchange *exchange);       /* "127.0.0.1", "unix" */
-const char *al_http_request_id(const struct al_http_exchange *exchange); /* also sent as x-request-id */
+const char *al_http_peer(const struct al_http_exchange *exchange);                  /* "127.0.0.1", "unix" */
+const char *al_http_request_id(const struct al_http_exchange *exchange);            /* also sent as x-request-id */
 const struct al_http_route *al_http_route(const struct al_http_exchange *exchange); /* nullptr: none matched */
 struct al_cancel *al_http_cancel(const struct al_http_exchange *exchange);          /* borrowed */
 int64_t al_http_started_ns(const struct al_http_exchange *exchange);
@@ -111,8 +123,8 @@ void al_http_reply(struct al_http_exchange *exchange, int status, const char *co
 void al_http_reply_error(struct al_http_exchange *exchange, int status, const char *type, const char *code,
                          const char *param, const char *message);
 
-/* A streamed answer (chunked; raw with HTTP/1.0): begin, any number of sends, end. Each send leaves in one write as soon as the loop
- * turns. false: the client is gone or too slow (its cancel token has fired): stop producing. */
+/* A streamed answer (chunked; raw with HTTP/1.0): begin, any number of sends, end. Each send leaves in one write as
+ * soon as the loop turns. false: the client is gone or too slow (its cancel token has fired): stop producing. */
 void al_http_begin(struct al_http_exchange *exchange, int status, const char *content_type);
 bool al_http_send(struct al_http_exchange *exchange, struct al_str bytes);
 void al_http_end(struct al_http_exchange *exchange);

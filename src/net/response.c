@@ -154,9 +154,8 @@ bool al_http_send(struct al_http_exchange *exchange, struct al_str bytes)
     return false;
   if (bytes.size == 0 || !has_body(exchange))
     return true; /* an empty chunk would end the body */
-  size_t queued = exchange->out.size + exchange->n_in_flight;
-  /* One send larger than the cap may go when nothing waits before it. */
-  if (queued > 0 && (bytes.size > exchange->max_queued_bytes || queued > exchange->max_queued_bytes - bytes.size)) {
+  /* Looked at before this send, so that one event may be larger than the cap. */
+  if (exchange->out.size + exchange->n_in_flight > exchange->max_queued_bytes) {
     give_up(exchange);
     return false;
   }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +199,18 @@ static void set_timeouts(int fd)
   (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
+/* A signal may interrupt it; it goes on meanwhile. */
+static void connect_to(int fd, const void *address, socklen_t size)
+{
+  int failed = connect(fd, address, size);
+  while (failed != 0 && (errno == EINTR || errno == EALREADY)) {
+    struct pollfd ready = { .fd = fd, .events = POLLOUT };
+    (void)poll(&ready, 1, 10'000);
+    failed = connect(fd, address, size);
+  }
+  assert_true(failed == 0 || errno == EISCONN);
+}
+
 int wire_connect(const struct kit *kit)
 {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -208,7 +221,7 @@ int wire_connect(const struct kit *kit)
   struct sockaddr_in address = { .sin_family = AF_INET,
                                  .sin_port = htons((uint16_t)kit->port),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-  assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+  connect_to(fd, &address, sizeof address);
   return fd;
 }
 
@@ -219,8 +232,18 @@ int wire_connect_unix(const char *path)
   set_timeouts(fd);
   struct sockaddr_un address = { .sun_family = AF_UNIX };
   (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-  assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+  connect_to(fd, &address, sizeof address);
   return fd;
+}
+
+/* A signal may come to any thread of a test. */
+ssize_t wire_receive(int fd, void *data, size_t size)
+{
+  for (;;) {
+    ssize_t got = recv(fd, data, size, 0);
+    if (got >= 0 || errno != EINTR)
+      return got;
+  }
 }
 
 bool wire_try_send(int fd, const void *data, size_t size)
@@ -228,6 +251,8 @@ bool wire_try_send(int fd, const void *data, size_t size)
   const char *at = data;
   while (size > 0) {
     ssize_t sent = send(fd, at, size, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR)
+      continue;
     if (sent <= 0)
       return false;
     at += sent;
@@ -250,7 +275,7 @@ bool wire_at_end(int fd)
 {
   char bytes[65536];
   for (;;) {
-    ssize_t got = recv(fd, bytes, sizeof bytes, 0);
+    ssize_t got = wire_receive(fd, bytes, sizeof bytes);
     if (got > 0)
       continue;
     return got == 0 || errno == ECONNRESET;
@@ -264,7 +289,7 @@ void wire_close(int fd)
 
 static bool read_byte(int fd, char *byte)
 {
-  return recv(fd, byte, 1, 0) == 1;
+  return wire_receive(fd, byte, 1) == 1;
 }
 
 static bool read_head(int fd, struct answer *answer)
@@ -284,7 +309,7 @@ static bool read_body_bytes(int fd, struct answer *answer, size_t size)
 {
   assert_true(answer->body_size + size < sizeof answer->body);
   while (size > 0) {
-    ssize_t got = recv(fd, answer->body + answer->body_size, size, 0);
+    ssize_t got = wire_receive(fd, answer->body + answer->body_size, size);
     if (got <= 0)
       return false;
     answer->body_size += (size_t)got;

@@ -12,6 +12,7 @@
 #include "net/http.h"
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 struct kit {
   struct al_http_server *server;
@@ -42,6 +43,7 @@ int wire_connect_unix(const char *path);
 void wire_send(int fd, const char *text);
 void wire_send_bytes(int fd, const void *data, size_t size);
 bool wire_try_send(int fd, const void *data, size_t size); /* false when the server has closed */
+ssize_t wire_receive(int fd, void *data, size_t size);     /* recv, whatever signals come */
 bool wire_at_end(int fd);                                  /* waits for the server to close; drops what it sends */
 void wire_close(int fd);
 
