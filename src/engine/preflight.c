@@ -97,7 +97,7 @@ static const char *last_words(struct al_buf *text)
   const char *line = strrchr(text->data, '\n');
   line = line != nullptr ? line + 1 : text->data;
   const char *colon = strchr(line, ':');
-  if (line[0] != '/' || colon == nullptr)
+  if ((line[0] != '/' && line[0] != '.') || colon == nullptr)
     return line;
   const char *name = colon;
   while (name > line && name[-1] != '/')

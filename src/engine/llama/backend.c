@@ -22,7 +22,7 @@ static thread_local struct {
 static void end_line(void)
 {
   log_state.line[log_state.length] = '\0';
-  if (log_state.level == GGML_LOG_LEVEL_ERROR && log_state.length > 0)
+  if (log_state.level == GGML_LOG_LEVEL_ERROR && log_state.length > 0 && log_state.last_error[0] == '\0')
     memcpy(log_state.last_error, log_state.line, log_state.length + 1);
   if (log_state.watch != nullptr)
     log_state.watch(log_state.watch_user, log_state.line);
@@ -43,9 +43,15 @@ static void on_log(enum ggml_log_level level, const char *text, void *)
   }
 }
 
+/* "llama_model_load: error loading model: the cause" */
 const char *al_llama_log_last_error(void)
 {
-  return log_state.last_error;
+  const char *text = log_state.last_error;
+  const char *colon = strstr(text, ": ");
+  if (colon != nullptr && strcspn(text, " ") == (size_t)(colon + 1 - text))
+    text = colon + 2;
+  static const char prefix[] = "error loading model: ";
+  return al_str_starts(al_str(text), al_str(prefix)) ? text + sizeof prefix - 1 : text;
 }
 
 void al_llama_log_clear(void)

@@ -10,8 +10,9 @@
 /* Loads the backends, once; call before anything of libllama or ggml. AL_INTERNAL when not even a CPU is there. */
 enum al_code al_llama_backend_start(struct al_err *err);
 
-/* What libllama said last at error level on this thread, since al_llama_log_clear; "" when nothing. Borrowed until the
- * next call into libllama. */
+/* Why libllama failed last on this thread: the first line at error level since al_llama_log_clear (what follows only
+ * says who gave up because of it), without the name of the function; "" when nothing. Borrowed until the next call into
+ * libllama. */
 const char *al_llama_log_last_error(void);
 void al_llama_log_clear(void);
 

@@ -41,7 +41,7 @@ static bool in_host_memory(const char *line)
 static void read_line(void *user, const char *line)
 {
   struct buffers *buffers = user;
-  if (strstr(line, "CPU_REPACK") != nullptr)
+  if (strstr(line, "CPU_REPACK model buffer size") != nullptr)
     buffers->repacks = true;
   bool is_cache = strstr(line, "llama_kv_cache") != nullptr || strstr(line, "llama_memory_recurrent") != nullptr;
   if (is_cache && strstr(line, ": size =") != nullptr)
