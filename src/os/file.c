@@ -27,6 +27,7 @@ enum al_code al_file_stat(const char *path, struct al_file_info *info, struct al
   *info = (struct al_file_info){
     .size_bytes = (uint64_t)found.st_size,
     .modified_ns = (int64_t)found.st_mtim.tv_sec * 1'000'000'000 + found.st_mtim.tv_nsec,
+    .device = found.st_dev,
     .inode = found.st_ino,
     .is_directory = S_ISDIR(found.st_mode),
     .is_regular = S_ISREG(found.st_mode),

@@ -11,6 +11,7 @@
 struct al_file_info {
   uint64_t size_bytes;
   int64_t modified_ns;
+  uint64_t device; /* with inode: the same file or not */
   uint64_t inode;
   bool is_directory;
   bool is_regular;
@@ -60,6 +61,11 @@ enum al_code al_dir_make(const char *path, struct al_err *err);
 enum al_code al_path_join(char *out, size_t size, const char *directory, const char *name, struct al_err *err);
 /* Expands a leading "~/" with $HOME. */
 enum al_code al_path_expand(char *out, size_t size, const char *path, struct al_err *err);
+/* The absolute path of something that exists, links on the way resolved; the last part itself stays as it is, so that a
+ * link keeps its own name. */
+enum al_code al_path_absolute(char *out, size_t size, const char *path, struct al_err *err);
+/* The part after the last slash; borrowed from `path`. */
+const char *al_path_last(const char *path);
 /* The directory that holds the running executable. */
 enum al_code al_path_of_program(char *out, size_t size, struct al_err *err);
 

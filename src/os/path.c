@@ -46,6 +46,42 @@ enum al_code al_path_expand(char *out, size_t size, const char *path, struct al_
   return AL_OK;
 }
 
+/* Cuts the path in two; false when its last part ("/", ".", "..") is no name that could be kept. */
+static bool split_last(char *path, const char **directory, const char **last)
+{
+  char *slash = strrchr(path, '/');
+  *last = slash != nullptr ? slash + 1 : path;
+  if ((*last)[0] == '\0' || strcmp(*last, ".") == 0 || strcmp(*last, "..") == 0)
+    return false;
+  if (slash != nullptr)
+    *slash = '\0';
+  *directory = slash == nullptr ? "." : slash == path ? "/" : path;
+  return true;
+}
+
+enum al_code al_path_absolute(char *out, size_t size, const char *path, struct al_err *err)
+{
+  char copy[4096], resolved[4096];
+  size_t length = strlen(path);
+  if (length == 0 || length >= sizeof copy)
+    return al_path_fail(err, path, "found", length == 0 ? ENOENT : ENAMETOOLONG);
+  memcpy(copy, path, length + 1);
+  while (length > 1 && copy[length - 1] == '/')
+    copy[--length] = '\0';
+  const char *directory, *last;
+  bool has_last = split_last(copy, &directory, &last);
+  if (realpath(has_last ? directory : copy, resolved) == nullptr)
+    return al_path_fail(err, path, "found", errno);
+  if (has_last) {
+    AL_TRY(al_path_join(out, size, resolved, last, err));
+  } else {
+    if (strlen(resolved) >= size)
+      return al_path_fail(err, path, "found", ENAMETOOLONG);
+    memcpy(out, resolved, strlen(resolved) + 1);
+  }
+  return access(out, F_OK) == 0 ? AL_OK : al_path_fail(err, path, "found", errno);
+}
+
 enum al_code al_path_of_program(char *out, size_t size, struct al_err *err)
 {
   char path[4096];

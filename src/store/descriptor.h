@@ -7,7 +7,15 @@
 
 #include <stdint.h>
 
-enum al_model_type { AL_TYPE_LLM, AL_TYPE_EMBEDDING, AL_TYPE_STT, AL_TYPE_TTS, AL_TYPE_IMAGE, AL_TYPE_VISION, AL_TYPE_COUNT };
+enum al_model_type {
+  AL_TYPE_LLM,
+  AL_TYPE_EMBEDDING,
+  AL_TYPE_STT,
+  AL_TYPE_TTS,
+  AL_TYPE_IMAGE,
+  AL_TYPE_VISION,
+  AL_TYPE_COUNT
+};
 
 enum al_model_format { AL_FORMAT_UNKNOWN, AL_FORMAT_GGUF, AL_FORMAT_SAFETENSORS, AL_FORMAT_PYTORCH, AL_FORMAT_COUNT };
 
@@ -34,10 +42,10 @@ struct al_model_descriptor {
   enum al_model_format format;
   unsigned capabilities; /* of enum al_capability */
   bool builtin;
-  int64_t n_parameters; /* 0 unknown */
-  int64_t n_ctx_train;  /* 0 unknown */
-  uint64_t size_bytes;  /* of the weight files */
-  int64_t modified_s;   /* newest of its files, Unix seconds */
+  int64_t n_parameters;  /* 0 unknown */
+  int64_t n_ctx_train;   /* 0 unknown */
+  uint64_t size_bytes;   /* of the weight files */
+  int64_t modified_s;    /* newest of its files, Unix seconds */
   struct al_err problem; /* code AL_OK, or why it cannot run here; the message names the file */
   int n_refs;            /* private */
 };

@@ -16,7 +16,8 @@ struct al_store_options {
 
 /* Copies the options. A missing directory is no error (it may appear later). */
 enum al_code al_store_new(const struct al_store_options *options, struct al_store **store, struct al_err *err);
-void al_store_free(struct al_store *store);
+void al_store_free(struct al_store *store); /* accepts nullptr */
+AL_DEFINE_CLEANUP(struct al_store, al_store_free)
 
 /* Scans again what changed since the last time (cheap when nothing did). Called by the lookups themselves when the
  * last scan is older than a second. */
