@@ -104,7 +104,7 @@ static enum al_code check(struct chat_request *request, const struct al_json *bo
     return al_fail_param(err, "messages", "messages must not be empty");
   int64_t a = request->max_tokens, b = request->max_completion_tokens;
   if (a != 0 && b != 0 && a != b)
-    return al_fail_param(err, "max_tokens", "max_tokens and max_completion_tokens contradict each other");
+    return al_fail_param(err, "max_completion_tokens", "max_tokens and max_completion_tokens contradict each other");
   request->text.max_tokens = b != 0 ? b : a;
   return AL_OK;
 }

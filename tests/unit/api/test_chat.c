@@ -254,7 +254,7 @@ static const struct refusal refusals[] = {
   { "{" MESSAGES ",\"temperature\":2.5}", "temperature", "invalid_request" },
   { "{" MESSAGES ",\"max_tokens\":0}", "max_tokens", "invalid_request" },
   { "{" MESSAGES ",\"max_tokens\":1.5}", "max_tokens", "invalid_request" },
-  { "{" MESSAGES ",\"max_tokens\":2,\"max_completion_tokens\":3}", "max_tokens", "invalid_request" },
+  { "{" MESSAGES ",\"max_tokens\":2,\"max_completion_tokens\":3}", "max_completion_tokens", "invalid_request" },
   { "{" MESSAGES ",\"n\":2}", "n", "unsupported_parameter" },
   { "{" MESSAGES ",\"stream\":1}", "stream", "invalid_request" },
   { "{" MESSAGES ",\"stream_options\":{\"include_usage\":true}}", "stream_options", "invalid_request" },
