@@ -109,7 +109,8 @@ struct llama_context_params al_llama_context_params(const struct al_llama_contex
   params.n_threads_batch = plan->n_threads;
   params.type_k = ggml_type_of(plan->kv_type);
   params.type_v = params.type_k;
-  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  /* ggml's CPU flash attention rounds to F16 (logits move by 1e-2): who asks for an F32 cache wants it exact. */
+  params.flash_attn_type = plan->kv_type == AL_KV_F32 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
   params.offload_kqv = true;
   params.op_offload = true;
   params.no_perf = true;

@@ -9,7 +9,9 @@
 static enum al_code supports(const struct al_model_descriptor *descriptor, struct al_err *err)
 {
   const struct al_hf_family *family;
-  return al_hf_family_find(descriptor->architecture != nullptr ? descriptor->architecture : "", &family, err);
+  if (descriptor->architecture == nullptr || descriptor->architecture[0] == '\0')
+    return AL_OK; /* config.json tells when it is opened */
+  return al_hf_family_find(descriptor->architecture, &family, err);
 }
 
 static enum al_code estimate(const struct al_model_descriptor *descriptor, const struct al_load_options *options,

@@ -1,0 +1,192 @@
+#!/usr/bin/python3
+"""Makes tiny random models in the Hugging Face layout: make_models.py OUT [NAME...]
+
+Weights are random, tokenizers are trained here on text that every Debian machine has plus lines in many scripts. Each
+name below is one architecture with the variations that the loader must get right.
+"""
+import json
+import os
+import pathlib
+import random
+import sys
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+import torch
+import transformers as T
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+torch.set_num_threads(1)
+T.logging.disable_progress_bar()
+V = 700  # rows of the embedding matrix; tokens are fewer
+
+CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+SPLITS = {
+    "qwen2": CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + TAIL,
+    "llama3": CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + TAIL,
+}
+MANY_SCRIPTS = [
+    "Привет, мир! Как дела?", "你好，世界。天气很好", "こんにちは世界 カタカナ", "한국어 텍스트 입니다", "ไทยภาษา กำลัง น้ำ",
+    "مرحبا بالعالم كيف الحال", "שלום עולם", "हिन्दी भाषा में", "Ελληνικά γλώσσα", "naïve café résumé", "🚀 😶‍🌫️ 👨‍👩‍👧‍👦 🇫🇷🇩🇪",
+    "1234567 3.14159 1,000,000 2024-11-20", "don't I'M we'RE they'll you'd it's", "x = 1;\n\ty = 22;\r\n\r\n    return x**2\n",
+    "def f(x):\n    return {'a': [1, 2, 3]}\n", "http://a.b/c?d=e&f=%20 <div class=\"x\">", "!!! ??? ... --- ___ ''' \"\"\"",
+]
+
+
+def corpus():
+    lines = []
+    for path in ("/usr/share/common-licenses/GPL-3", "/usr/share/common-licenses/Apache-2.0"):
+        lines += open(path, errors="ignore").read().split("\n\n")
+    return lines + MANY_SCRIPTS * 20
+
+
+def byte_level(kind, specials):
+    tokenizer = Tokenizer(models.BPE(ignore_merges=kind == "llama3"))
+    if kind == "qwen2":
+        tokenizer.normalizer = normalizers.NFC()
+    if kind == "gpt2":
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+            pre_tokenizers.Split(Regex(SPLITS[kind]), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=V - 20, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+                                  show_progress=False)
+    tokenizer.train_from_iterator(corpus(), trainer)
+    tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in specials])
+    return tokenizer
+
+
+def qwen2_tokenizer():
+    tokenizer = byte_level("qwen2", ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in
+                          ("<think>", "</think>", "<tool_call>", "</tool_call>")])
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    return tokenizer, dict(eos_token="<|im_end|>", pad_token="<|endoftext|>")
+
+
+def llama3_tokenizer():
+    tokenizer = byte_level("llama3", ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|start_header_id|>",
+                                      "<|end_header_id|>"])
+    bos = tokenizer.token_to_id("<|begin_of_text|>")
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(single="<|begin_of_text|> $A", pair="<|begin_of_text|> $A $B",
+                                      special_tokens=[("<|begin_of_text|>", bos)]),
+    ])
+    return tokenizer, dict(bos_token="<|begin_of_text|>", eos_token="<|eot_id|>")
+
+
+def gpt2_tokenizer():
+    return byte_level("gpt2", ["<|endoftext|>"]), dict(bos_token="<|endoftext|>", eos_token="<|endoftext|>")
+
+
+def spm_tokenizer(scheme):
+    """A SentencePiece-style BPE: pieces are learnt, then every way to split a piece becomes a merge, in the order of the
+    pieces, as the conversion from SentencePiece models does it."""
+    learner = Tokenizer(models.BPE())
+    learner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    learner.pre_tokenizer = pre_tokenizers.Split(Regex("▁*[^▁\n]*|\n"), "isolated")
+    learner.train_from_iterator(corpus(), trainers.BpeTrainer(vocab_size=V - 275, show_progress=False))
+    pieces = sorted(learner.get_vocab().items(), key=lambda item: item[1])
+    specials = ["<unk>", "<s>", "</s>"]
+    names = specials + [f"<0x{b:02X}>" for b in range(256)] + [p for p, _ in pieces]
+    vocab = {name: i for i, name in enumerate(names)}
+    plain = set(p for p, _ in pieces)
+    merges = []
+    for piece in names[259:]:
+        splits = [(piece[:i], piece[i:]) for i in range(1, len(piece)) if piece[:i] in plain and piece[i:] in plain]
+        merges += sorted(splits, key=lambda pair: (vocab[pair[0]], vocab[pair[1]]))
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    if scheme == "legacy":
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme=scheme, split=False)
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
+                                           decoders.Strip(" ", 1, 0)])
+    tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in specials])
+    tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in ("[INST]", "[/INST]")])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B",
+                                                             special_tokens=[("<s>", 1)])
+    return tokenizer, dict(bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+TEMPLATE = ("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+            "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
+
+BASE = dict(vocab_size=V, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, max_position_embeddings=1024, rms_norm_eps=1e-6)
+LLAMA3_ROPE = dict(rope_type="llama3", rope_theta=500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                   original_max_position_embeddings=64)
+
+# name: (config, tokenizer, options). Options: dtype, shard (most bytes of a file).
+MODELS = {
+    "qwen3": (lambda: T.Qwen3Config(**BASE, head_dim=32, tie_word_embeddings=False), qwen2_tokenizer, {}),
+    "qwen3-tied": (lambda: T.Qwen3Config(**BASE, head_dim=16, tie_word_embeddings=True), qwen2_tokenizer, {}),
+    "qwen3-shards": (lambda: T.Qwen3Config(**BASE, head_dim=16, tie_word_embeddings=False), qwen2_tokenizer,
+                     dict(shard="100KB")),
+    "qwen3-bf16": (lambda: T.Qwen3Config(**BASE, head_dim=16, tie_word_embeddings=True), qwen2_tokenizer,
+                   dict(dtype=torch.bfloat16)),
+    "qwen2": (lambda: T.Qwen2Config(**BASE, tie_word_embeddings=False), qwen2_tokenizer, {}),
+    "qwen2-tied-shards": (lambda: T.Qwen2Config(**BASE, tie_word_embeddings=True), qwen2_tokenizer,
+                          dict(shard="100KB")),
+    "qwen2-f16": (lambda: T.Qwen2Config(**BASE, tie_word_embeddings=True), qwen2_tokenizer, dict(dtype=torch.float16)),
+    "qwen2-yarn": (lambda: T.Qwen2Config(**BASE, rope_parameters=dict(rope_type="yarn", rope_theta=10000.0, factor=4.0,
+                                         original_max_position_embeddings=64)), qwen2_tokenizer, {}),
+    "llama": (lambda: T.LlamaConfig(**BASE, tie_word_embeddings=False), lambda: spm_tokenizer("legacy"), {}),
+    "llama-tied-bf16": (lambda: T.LlamaConfig(**BASE, tie_word_embeddings=True), lambda: spm_tokenizer("first"),
+                        dict(dtype=torch.bfloat16)),
+    "llama-shards": (lambda: T.LlamaConfig(**BASE, head_dim=32, tie_word_embeddings=False),
+                     lambda: spm_tokenizer("always"), dict(shard="100KB")),
+    "llama-bias": (lambda: T.LlamaConfig(**BASE, attention_bias=True, mlp_bias=True), gpt2_tokenizer, {}),
+    "llama-mha": (lambda: T.LlamaConfig(**{**BASE, "num_key_value_heads": 4}), lambda: spm_tokenizer("never"), {}),
+    "llama3": (lambda: T.LlamaConfig(**BASE, rope_parameters=LLAMA3_ROPE, tie_word_embeddings=True),
+               llama3_tokenizer, {}),
+    "llama-linear": (lambda: T.LlamaConfig(**BASE, rope_parameters=dict(rope_type="linear", rope_theta=10000.0,
+                                           factor=2.0)), gpt2_tokenizer, {}),
+    "mistral": (lambda: T.MistralConfig(**BASE, head_dim=16, sliding_window=None), lambda: spm_tokenizer("first"), {}),
+}
+
+
+def randomise(model):
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.dim() >= 2:
+                p.normal_(0, 0.08)
+            elif "norm" in name:
+                p.uniform_(0.6, 1.4)
+            else:
+                p.normal_(0, 0.3)
+
+
+def make(name, out):
+    directory = pathlib.Path(out) / name
+    config, tokenizer, options = MODELS[name]
+    torch.manual_seed(1)
+    random.seed(1)
+    tok, special = tokenizer()
+    config = config()
+    config.eos_token_id = tok.token_to_id(special["eos_token"])
+    config.bos_token_id = tok.token_to_id(special["bos_token"]) if "bos_token" in special else None
+    config.pad_token_id = None
+    model = T.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    randomise(model)
+    model = model.to(options.get("dtype", torch.float32))
+    kw = {"max_shard_size": options["shard"]} if "shard" in options else {}
+    model.save_pretrained(directory, **kw)
+    fast = T.PreTrainedTokenizerFast(tokenizer_object=tok, clean_up_tokenization_spaces=False, **special)
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(directory)
+    return directory
+
+
+def main():
+    out = sys.argv[1]
+    for name in sys.argv[2:] or MODELS:
+        print(make(name, out))
+
+
+if __name__ == "__main__":
+    main()

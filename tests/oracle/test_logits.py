@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+"""Logits and greedy text of tiny random models, ours against transformers: test_logits.py --probe PROBE [NAME...]
+
+transformers computes in F32 whatever the weights are stored in. So do we for F32 models, and for others when they are
+loaded with --quant f32: the logits must agree within 1e-4 and the 32 greedy tokens must be the same. As they are, BF16
+and F16 weights are multiplied with activations rounded to that type (ggml), and quantised ones differ by what they lose:
+these are held to a wide bound, which a wrong layout would still break.
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import make_models
+import numpy as np
+import torch
+import transformers as T
+
+warnings.filterwarnings("ignore")
+T.logging.set_verbosity_error()
+T.logging.disable_progress_bar()
+torch.set_num_threads(1)
+
+N_GREEDY = 32
+LIMIT = {"f32": 1e-4, "": 0.1, "q8_0": 0.2, "q4_0": 2.0}
+RNG = np.random.default_rng(5)
+PROMPTS = [[int(x) for x in RNG.integers(0, 640, n)] for n in (1, 7, 33, 96, 300)]
+
+
+def reference(directory):
+    model = T.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+    logits, greedy = [], []
+    with torch.inference_mode():
+        for prompt in PROMPTS:
+            logits.append(model(torch.tensor([prompt])).logits[0].numpy())
+            ids = list(prompt)
+            for _ in range(N_GREEDY):
+                ids.append(int(model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+            greedy.append(ids[len(prompt):])
+    return logits, greedy
+
+
+def ours(probe, model, work, options=()):
+    out = pathlib.Path(work) / "logits.bin"
+    lines = "".join(json.dumps(p) + "\n" for p in PROMPTS)
+    run = subprocess.run([probe, str(model), "logits", str(out), str(N_GREEDY), *options], input=lines, text=True,
+                         capture_output=True, timeout=300)
+    if run.returncode != 0:
+        raise RuntimeError(run.stderr.strip())
+    flat = np.fromfile(out, np.float32).reshape(-1, make_models.V)
+    ends = np.cumsum([len(p) for p in PROMPTS])
+    return np.split(flat, ends[:-1]), [[int(x) for x in line.split()] for line in run.stdout.splitlines()]
+
+
+def same_prefix(a, b):
+    return next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+
+
+def compare(name, quant, directory, want, probe):
+    want_logits, want_greedy = want
+    exact = quant == "f32" or (quant == "" and "dtype" not in make_models.MODELS[name][2])
+    logits, greedy = ours(probe, directory, directory, ("--quant", quant) if quant else ())
+    diff = max(float(np.abs(a - b).max()) for a, b in zip(want_logits, logits))
+    scale = max(float(np.abs(a).max()) for a in want_logits)
+    same = [same_prefix(a, b) for a, b in zip(want_greedy, greedy)]
+    good = diff <= LIMIT["f32" if exact else quant] and (not exact or min(same) == N_GREEDY)
+    print(f"{'ok  ' if good else 'FAIL'} {name:18s} {quant or 'as it is':8s} max difference {diff:.2e} "
+          f"(logits up to {scale:.1f}), greedy tokens alike {same}", flush=True)
+    return good
+
+
+def check(name, probe, work):
+    directory = make_models.make(name, work)
+    want = reference(directory)
+    quants = [""]
+    if "dtype" in make_models.MODELS[name][2]:
+        quants.append("f32")
+    if name in ("llama", "qwen3"):
+        quants += ["q8_0", "q4_0"]
+    return sum(not compare(name, quant, directory, want, probe) for quant in quants)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--probe", required=True)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    failures = 0
+    with tempfile.TemporaryDirectory() as work:
+        for name in args.names or make_models.MODELS:
+            try:
+                failures += check(name, args.probe, work)
+            except (RuntimeError, subprocess.TimeoutExpired) as problem:
+                print(f"FAIL {name:20s} {problem}")
+                failures += 1
+    print(f"{failures} failures")
+    sys.exit(failures != 0)
+
+
+if __name__ == "__main__":
+    main()
