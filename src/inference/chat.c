@@ -32,8 +32,8 @@ enum al_code al_chat_model_new(const struct al_loaded *loaded, struct al_chat_mo
     return al_fail_oom(err, sizeof *made);
   AL_TRY(make_vars(&loaded->info, &made->vars, err));
   const char *source = loaded->info.chat_template;
-  enum al_code code = al_template_compile(al_str(source != nullptr ? source : al_template_default()), &made->compiled,
-                                          &made->problem);
+  enum al_code code =
+      al_template_compile(al_str(source != nullptr ? source : al_template_default()), &made->compiled, &made->problem);
   if (code == AL_OOM_RAM) {
     if (err != nullptr)
       *err = made->problem;

@@ -15,12 +15,12 @@
 struct al_inference;
 
 struct al_inference_options {
-  struct al_store *store;              /* borrowed, outlives the engine */
-  struct al_engine_registry registry;  /* borrowed contents */
-  struct al_load_options load;         /* defaults for every load */
-  int max_queued;                      /* requests waiting per model before 503; 0: 256 */
-  int64_t idle_unload_ms;              /* 0: models stay loaded */
-  const char *const *quarantined;      /* model ids that crashed the worker too often: refused with that reason */
+  struct al_store *store;             /* borrowed, outlives the engine */
+  struct al_engine_registry registry; /* borrowed contents */
+  struct al_load_options load;        /* defaults for every load */
+  int max_queued;                     /* requests waiting per model before 503; 0: 256 */
+  int64_t idle_unload_ms;             /* 0: models stay loaded */
+  const char *const *quarantined;     /* model ids that crashed the worker too often: refused with that reason */
   size_t n_quarantined;
   /* Tells the supervisor which model's engine code runs, so that a crash has an address. Called on the thread that is
    * about to enter (true) or has left (false) the engine; must be quick. nullptr: nobody listens. */
@@ -33,7 +33,7 @@ enum al_code al_inference_new(const struct al_inference_options *options, struct
 /* No new requests from now on (they fail with AL_CANCELLED, reason "shutting_down"); running ones go on. */
 void al_inference_drain(struct al_inference *inference);
 size_t al_inference_n_active(struct al_inference *inference); /* requests not yet answered */
-void al_inference_free(struct al_inference *inference); /* cancels what still runs, unloads, joins every thread */
+void al_inference_free(struct al_inference *inference);       /* cancels what still runs, unloads, joins every thread */
 
 /* --- text ------------------------------------------------------------------------------------------------------ */
 
@@ -59,7 +59,8 @@ struct al_text_event {
   const char *stop;
   struct al_usage usage;
   const struct al_err *err;
-  const struct al_sampling *sampling; /* with STARTED: what is in effect, the model's defaults filled in; may be nullptr */
+  const struct al_sampling
+      *sampling;                  /* with STARTED: what is in effect, the model's defaults filled in; may be nullptr */
   double prompt_ms, predicted_ms; /* with DONE: time spent on each part */
 };
 
@@ -75,12 +76,12 @@ struct al_text_request {
   const struct al_json *chat;
   struct al_str prompt; /* when chat is nullptr: text as it is, special tokens parsed, BOS as the model wants */
   struct al_sampling sampling;
-  int64_t max_tokens; /* 0: until the context is full */
+  int64_t max_tokens;      /* 0: until the context is full */
   const char *const *stop; /* copied */
   size_t n_stop;
   bool ignore_eos;
-  bool truncate_prompt;      /* drop the oldest messages after the system prompt instead of context_length_exceeded */
-  struct al_cancel *cancel;  /* a reference is taken; may be nullptr */
+  bool truncate_prompt;     /* drop the oldest messages after the system prompt instead of context_length_exceeded */
+  struct al_cancel *cancel; /* a reference is taken; may be nullptr */
   al_text_event_fn *on_event;
   void *user;
 };
@@ -112,8 +113,7 @@ struct al_model_status_list {
   struct al_model_status *items;
   size_t count;
 };
-enum al_code al_inference_models(struct al_inference *inference, struct al_model_status_list *list,
-                                 struct al_err *err);
+enum al_code al_inference_models(struct al_inference *inference, struct al_model_status_list *list, struct al_err *err);
 enum al_code al_inference_model(struct al_inference *inference, const char *id, struct al_model_status *status,
                                 struct al_err *err); /* al_model_status_done afterwards */
 void al_model_status_done(struct al_model_status *status);

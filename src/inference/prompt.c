@@ -76,8 +76,7 @@ static enum al_code truncate(const struct al_loaded *loaded, const struct al_pro
 }
 
 /* A plain prompt keeps its end. */
-static void cut_front(const struct al_loaded *loaded, const struct al_prompt_options *options,
-                      struct al_tokens *tokens)
+static void cut_front(const struct al_loaded *loaded, const struct al_prompt_options *options, struct al_tokens *tokens)
 {
   size_t room = room_for_prompt(loaded, options);
   if (tokens->count <= room)

@@ -14,8 +14,7 @@ static void find_problem(const struct al_inference *inference, const struct al_m
     *problem = (struct al_err){ .code = AL_OK };
 }
 
-static void fill(struct al_inference *inference, struct al_model_descriptor *descriptor,
-                 struct al_model_status *status)
+static void fill(struct al_inference *inference, struct al_model_descriptor *descriptor, struct al_model_status *status)
 {
   struct al_pool_status pool;
   al_pool_status(inference->pool, descriptor->id, &pool);
@@ -38,8 +37,7 @@ static void fill(struct al_inference *inference, struct al_model_descriptor *des
   find_problem(inference, descriptor, &status->problem);
 }
 
-enum al_code al_inference_models(struct al_inference *inference, struct al_model_status_list *list,
-                                 struct al_err *err)
+enum al_code al_inference_models(struct al_inference *inference, struct al_model_status_list *list, struct al_err *err)
 {
   struct al_model_list found = {};
   AL_TRY(al_store_list(inference->options.store, &found, err));

@@ -9,7 +9,8 @@
 struct al_text_manager;
 
 enum al_code al_text_manager_new(struct al_text_manager **manager, struct al_err *err);
-/* Once, before anything is submitted. The pool is borrowed: made with al_text_hooks, it outlives the manager's threads. */
+/* Once, before anything is submitted. The pool is borrowed: made with al_text_hooks, it outlives the manager's threads.
+ */
 void al_text_manager_use(struct al_text_manager *manager, struct al_pool *pool);
 /* After al_pool_stop: fails what is still being prepared and joins the threads. Accepts nullptr. */
 void al_text_manager_stop(struct al_text_manager *manager);

@@ -1,6 +1,6 @@
-/* One text request on its way: submitted -> (waits for its model) -> prepared -> scheduled -> answered. Owned by whoever
- * holds it at the moment: the pool's queue, the prepare queue, a prepare thread, the scheduler; the holder is the only
- * one who touches it. */
+/* One text request on its way: submitted -> (waits for its model) -> prepared -> scheduled -> answered. Owned by
+ * whoever holds it at the moment: the pool's queue, the prepare queue, a prepare thread, the scheduler; the holder is
+ * the only one who touches it. */
 #ifndef AL_INFERENCE_TEXT_REQUEST_H
 #define AL_INFERENCE_TEXT_REQUEST_H
 

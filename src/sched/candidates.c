@@ -53,8 +53,8 @@ size_t al_logits_argmax(const float *logits, size_t n_vocab)
   return 0;
 }
 
-/* exp for x <= 0 by range reduction to [-ln2/2, ln2/2] and a polynomial of degree 6 (the Taylor terms, whose error there
- * is below 2e-7); made of plain arithmetic so that it becomes vector code. */
+/* exp for x <= 0 by range reduction to [-ln2/2, ln2/2] and a polynomial of degree 6 (the Taylor terms, whose error
+ * there is below 2e-7); made of plain arithmetic so that it becomes vector code. */
 static inline float exp_negative(float x)
 {
   x = x < -87.0f ? -87.0f : x;

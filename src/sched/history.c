@@ -32,8 +32,7 @@ enum al_code al_history_add(struct al_history *history, const int32_t *tokens, s
   if (history->keep <= SIZE_MAX / 4 && history->count + n_tokens > 2 * history->keep)
     slide(history);
   void *grown = history->tokens;
-  enum al_code code =
-      al_grow(&grown, &history->capacity, history->count + n_tokens, sizeof *history->tokens, err);
+  enum al_code code = al_grow(&grown, &history->capacity, history->count + n_tokens, sizeof *history->tokens, err);
   history->tokens = grown;
   AL_TRY(code);
   memcpy(history->tokens + history->count, tokens, n_tokens * sizeof *tokens);

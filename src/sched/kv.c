@@ -4,8 +4,8 @@
 
 constexpr size_t LEAST_REUSE = 8; /* a shorter common prefix is not worth a slot */
 
-enum al_code al_kv_init(struct al_kv *kv, const struct al_scheduler_options *options,
-                        const struct al_text_info *info, struct al_err *err)
+enum al_code al_kv_init(struct al_kv *kv, const struct al_scheduler_options *options, const struct al_text_info *info,
+                        struct al_err *err)
 {
   struct al_kv_slot *slots = al_calloc((size_t)info->n_seq_max, sizeof *slots);
   if (slots == nullptr)

@@ -33,12 +33,12 @@ struct al_kv {
   enum { AL_KV_PARTIAL_UNKNOWN, AL_KV_PARTIAL_YES, AL_KV_PARTIAL_NO } partial; /* can parts be forgotten? */
 };
 
-enum al_code al_kv_init(struct al_kv *kv, const struct al_scheduler_options *options,
-                        const struct al_text_info *info, struct al_err *err);
+enum al_code al_kv_init(struct al_kv *kv, const struct al_scheduler_options *options, const struct al_text_info *info,
+                        struct al_err *err);
 void al_kv_done(struct al_kv *kv);
 
-/* Gives the sequence a slot with the longest prefix that is there (n_past, n_shared, slot are set). false: no room. With
- * nothing running it always succeeds. */
+/* Gives the sequence a slot with the longest prefix that is there (n_past, n_shared, slot are set). false: no room.
+ * With nothing running it always succeeds. */
 bool al_kv_acquire(struct al_kv *kv, struct al_sequence *sequence);
 /* Takes the slot back; with `keep` its tokens move into an idle slot. */
 void al_kv_release(struct al_kv *kv, struct al_sequence *sequence, bool keep);

@@ -66,8 +66,7 @@ static bool try_reserve(struct al_pool_model *model, uint64_t need, uint64_t ava
   return false;
 }
 
-enum al_code al_pool_reserve(struct al_pool_model *model, const struct al_memory_estimate *estimate,
-                             struct al_err *err)
+enum al_code al_pool_reserve(struct al_pool_model *model, const struct al_memory_estimate *estimate, struct al_err *err)
 {
   uint64_t need = estimate->weights_ram_bytes + estimate->kv_ram_bytes + estimate->compute_ram_bytes;
   uint64_t free_bytes;
@@ -77,8 +76,8 @@ enum al_code al_pool_reserve(struct al_pool_model *model, const struct al_memory
       return al_fail(err, AL_OOM_RAM,
                      "'%s' needs %" PRIu64 " bytes of memory (%" PRIu64 " weights, %" PRIu64 " context, %" PRIu64
                      " compute), %" PRIu64 " bytes are free; take a smaller context or quantisation, or unload a model",
-                     model->id, need, estimate->weights_ram_bytes, estimate->kv_ram_bytes,
-                     estimate->compute_ram_bytes, free_bytes);
+                     model->id, need, estimate->weights_ram_bytes, estimate->kv_ram_bytes, estimate->compute_ram_bytes,
+                     free_bytes);
     al_pool_dispose(victim);
   }
   return AL_OK;

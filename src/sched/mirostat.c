@@ -34,8 +34,8 @@ static size_t within(double mu, const struct al_candidates *list)
   return count > 0 ? count : 1;
 }
 
-void al_mirostat_cut(const struct al_mirostat *mirostat, const struct al_sampling *sampling,
-                     struct al_candidates *list, size_t n_vocab)
+void al_mirostat_cut(const struct al_mirostat *mirostat, const struct al_sampling *sampling, struct al_candidates *list,
+                     size_t n_vocab)
 {
   if (list->count < 2)
     return;

@@ -1,7 +1,8 @@
 /* Penalties on what was said before.
  *
- * Repetition (Keskar et al. 2019, CTRL, section 4.1): logit / penalty when positive, logit * penalty otherwise, for each
- * token among the last n. Frequency and presence (OpenAI's API reference): logit -= count * frequency + presence. */
+ * Repetition (Keskar et al. 2019, CTRL, section 4.1): logit / penalty when positive, logit * penalty otherwise, for
+ * each token among the last n. Frequency and presence (OpenAI's API reference): logit -= count * frequency + presence.
+ */
 #ifndef AL_SCHED_PENALTIES_H
 #define AL_SCHED_PENALTIES_H
 

@@ -82,8 +82,7 @@ static void free_model(struct al_pool_model *model)
 AL_DEFINE_CLEANUP(struct al_pool_model, free_model)
 
 /* With the lock held. */
-static enum al_code find_or_add(struct al_pool *pool, const char *id, struct al_pool_model **found,
-                                struct al_err *err)
+static enum al_code find_or_add(struct al_pool *pool, const char *id, struct al_pool_model **found, struct al_err *err)
 {
   *found = al_map_get(pool->models, al_str(id));
   if (*found != nullptr)
@@ -139,9 +138,10 @@ static enum al_code lease_or_wait(struct al_pool *pool, const char *id, struct a
   struct al_pool_model *model;
   AL_TRY(find_or_add(pool, id, &model, err));
   if (waiter->counted && (size_t)model->status.n_waiting >= pool->options.max_waiting)
-    return al_fail_reason(err, al_fail(err, AL_OOM_RAM, "%d requests wait for '%s' already; try again later",
-                                       model->status.n_waiting, id),
-                          "overloaded");
+    return al_fail_reason(
+        err,
+        al_fail(err, AL_OOM_RAM, "%d requests wait for '%s' already; try again later", model->status.n_waiting, id),
+        "overloaded");
   model->status.n_waiting += waiter->counted;
   *lease = nullptr;
   if (model->state == AL_MODEL_READY) {
@@ -231,8 +231,7 @@ static enum al_code queue_load(struct al_pool *pool, const char *id, struct load
   return AL_OK;
 }
 
-enum al_code al_pool_load(struct al_pool *pool, const char *id, al_pool_done_fn *done, void *user,
-                          struct al_err *err)
+enum al_code al_pool_load(struct al_pool *pool, const char *id, al_pool_done_fn *done, void *user, struct al_err *err)
 {
   AL_TRY(check_on_disk(pool, id, err));
   AL_CLEANUP(al_free_p) struct load_request *request = al_calloc(1, sizeof *request);
@@ -256,8 +255,7 @@ static void want_unload(struct al_pool_model *model, struct al_pool_notice *noti
   al_cond_signal(&model->pool->work);
 }
 
-enum al_code al_pool_unload(struct al_pool *pool, const char *id, al_pool_done_fn *done, void *user,
-                            struct al_err *err)
+enum al_code al_pool_unload(struct al_pool *pool, const char *id, al_pool_done_fn *done, void *user, struct al_err *err)
 {
   AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *descriptor = nullptr;
   struct al_err absent;

@@ -1,12 +1,13 @@
-/* The model pool: which models are in memory. A model is loaded when first asked for, one load at a time for each model;
- * requests that come meanwhile wait and are all answered, also with the load's error. A lease pins a model; without
- * leases it goes when it has been idle for long, when somebody asks, or when another model needs its memory.
+/* The model pool: which models are in memory. A model is loaded when first asked for, one load at a time for each
+ * model; requests that come meanwhile wait and are all answered, also with the load's error. A lease pins a model;
+ * without leases it goes when it has been idle for long, when somebody asks, or when another model needs its memory.
  *
  * The memory ledger: before a load the engine estimates what it takes; that must fit into what the machine has
- * available, less what loads in flight have been promised and what loaded models keep mapped. Idle models make room, least recently used
- * first; when that is not enough the load is refused with both figures.
+ * available, less what loads in flight have been promised and what loaded models keep mapped. Idle models make room,
+ * least recently used first; when that is not enough the load is refused with both figures.
  *
- * Thread-safe. Threads: "al-pool" (starts loads, ends idle models, unloads) and one "al-load" for each load in flight. */
+ * Thread-safe. Threads: "al-pool" (starts loads, ends idle models, unloads) and one "al-load" for each load in flight.
+ */
 #ifndef AL_SCHED_POOL_H
 #define AL_SCHED_POOL_H
 
@@ -39,10 +40,10 @@ struct al_pool_options {
   struct al_store *store;             /* borrowed */
   struct al_engine_registry registry; /* borrowed contents */
   struct al_load_options load;
-  size_t max_waiting;                 /* requests not yet running, for each model */
-  int64_t idle_unload_ms;             /* 0: never */
-  struct al_gate gate;                /* model_id is set for each model */
-  struct al_pool_hooks hooks;         /* zeroed: none */
+  size_t max_waiting;                      /* requests not yet running, for each model */
+  int64_t idle_unload_ms;                  /* 0: never */
+  struct al_gate gate;                     /* model_id is set for each model */
+  struct al_pool_hooks hooks;              /* zeroed: none */
   uint64_t (*available_bytes)(void *user); /* nullptr: what the machine says */
   void *available_user;
 };
@@ -78,8 +79,7 @@ void al_pool_release(struct al_pool_model *lease, const struct al_pool_use *use)
 
 /* `done` comes once, from an internal thread; err->code AL_OK on success. An unload lets running requests end first. */
 typedef void al_pool_done_fn(void *user, const struct al_err *err);
-enum al_code al_pool_load(struct al_pool *pool, const char *id, al_pool_done_fn *done, void *user,
-                          struct al_err *err);
+enum al_code al_pool_load(struct al_pool *pool, const char *id, al_pool_done_fn *done, void *user, struct al_err *err);
 enum al_code al_pool_unload(struct al_pool *pool, const char *id, al_pool_done_fn *done, void *user,
                             struct al_err *err);
 

@@ -1,4 +1,5 @@
-/* Inside the pool, shared by pool.c (leases), keeper.c (the thread, life and death), pool_load.c (a load, an unload) and ledger.c. */
+/* Inside the pool, shared by pool.c (leases), keeper.c (the thread, life and death), pool_load.c (a load, an unload)
+ * and ledger.c. */
 #ifndef AL_SCHED_POOL_IMPL_H
 #define AL_SCHED_POOL_IMPL_H
 
@@ -43,8 +44,8 @@ struct al_pool {
 };
 
 /* pool_load.c */
-void al_pool_load_run(void *model);                     /* the load's thread */
-void al_pool_dispose(struct al_pool_model *model);      /* claimed (disposing) by the caller; no lock held */
+void al_pool_load_run(void *model);                /* the load's thread */
+void al_pool_dispose(struct al_pool_model *model); /* claimed (disposing) by the caller; no lock held */
 void al_pool_load_failed(struct al_pool_model *model, const struct al_err *err); /* ends a load; no lock held */
 
 void al_pool_tell(struct al_pool_notice *notices); /* that their model is gone; frees them */

@@ -20,8 +20,7 @@ static struct al_gate gate_of(const struct al_pool_model *model)
   return gate;
 }
 
-static enum al_code load_weights(struct al_pool_model *model, const struct al_load_options *options,
-                                 struct al_err *err)
+static enum al_code load_weights(struct al_pool_model *model, const struct al_load_options *options, struct al_err *err)
 {
   struct al_loaded *loaded = &model->loaded;
   struct al_gate gate = gate_of(model);

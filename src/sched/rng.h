@@ -1,6 +1,6 @@
 /* A small random generator: xoshiro256** 1.0 by David Blackman and Sebastiano Vigna (public domain reference,
- * "Scrambled Linear Pseudorandom Number Generators", 2018), seeded through Vigna's splitmix64. Each sampler owns one, so
- * a seed gives the same draws whatever else runs beside it. */
+ * "Scrambled Linear Pseudorandom Number Generators", 2018), seeded through Vigna's splitmix64. Each sampler owns one,
+ * so a seed gives the same draws whatever else runs beside it. */
 #ifndef AL_SCHED_RNG_H
 #define AL_SCHED_RNG_H
 

@@ -63,8 +63,7 @@ enum al_code al_sampler_new(const struct al_sampler_options *options, struct al_
   made->dry.breakers = options->dry_breakers;
   al_rng_init(&made->rng, made->sampling.has_seed ? made->sampling.seed : al_rng_fresh_seed());
   al_mirostat_init(&made->mirostat, &made->sampling);
-  al_history_init(&made->history,
-                  al_max_size(al_penalties_reach(&made->sampling), al_dry_reach(&made->sampling)));
+  al_history_init(&made->history, al_max_size(al_penalties_reach(&made->sampling), al_dry_reach(&made->sampling)));
   enum al_code code = copy_bias(made, err);
   if (code != AL_OK) {
     al_sampler_free(made);

@@ -16,9 +16,9 @@
 struct al_sampler;
 
 struct al_sampler_options {
-  struct al_sampling sampling;  /* resolved: no NaN, no -1 top_k; logit_bias is copied */
+  struct al_sampling sampling; /* resolved: no NaN, no -1 top_k; logit_bias is copied */
   size_t n_vocab;
-  const uint8_t *dry_breakers;  /* borrowed for the sampler's life, bit per token (dry.h); nullptr: none */
+  const uint8_t *dry_breakers; /* borrowed for the sampler's life, bit per token (dry.h); nullptr: none */
 };
 
 enum al_code al_sampler_new(const struct al_sampler_options *options, struct al_sampler **sampler, struct al_err *err);

@@ -33,7 +33,7 @@ struct al_sampling {
   float mirostat_tau;
   float mirostat_eta;
   uint64_t seed;
-  bool has_seed;                         /* false: a random one */
+  bool has_seed;                          /* false: a random one */
   const struct al_logit_bias *logit_bias; /* copied at submit */
   size_t n_logit_bias;
 };

@@ -1,5 +1,5 @@
-/* The scheduler's life, its thread and its queue. The thread: take what arrived, drop what was cancelled, admit, run one
- * step, again; it sleeps only when nobody runs or waits. */
+/* The scheduler's life, its thread and its queue. The thread: take what arrived, drop what was cancelled, admit, run
+ * one step, again; it sleeps only when nobody runs or waits. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "sched/scheduler_impl.h"
@@ -114,9 +114,9 @@ static enum al_code enqueue(struct al_scheduler *s, struct al_sequence *sequence
   if (s->stopping)
     return al_fail_reason(err, al_fail(err, AL_CANCELLED, "the server is shutting down"), "shutting_down");
   if (s->n_waiting >= s->options.max_waiting)
-    return al_fail_reason(err, al_fail(err, AL_OOM_RAM, "%zu requests wait for this model already; try again later",
-                                       s->n_waiting),
-                          "overloaded");
+    return al_fail_reason(
+        err, al_fail(err, AL_OOM_RAM, "%zu requests wait for this model already; try again later", s->n_waiting),
+        "overloaded");
   al_sequence_list_push(&s->incoming, sequence);
   s->n_waiting++;
   al_cond_signal(&s->arrived);

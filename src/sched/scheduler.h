@@ -49,7 +49,7 @@ struct al_generation {
   struct al_sampling sampling; /* resolved; logit_bias borrowed until `done` */
   int64_t max_tokens;          /* 0: until the context is full */
   bool ignore_eos;
-  struct al_cancel *cancel; /* borrowed until `done`; may be nullptr */
+  struct al_cancel *cancel;              /* borrowed until `done`; may be nullptr */
   const struct al_generation_sink *sink; /* static */
   void *user;
 };

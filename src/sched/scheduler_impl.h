@@ -27,7 +27,7 @@ struct al_scheduler {
   size_t n_running;
   struct al_sequence **batch; /* [n_seq_max] who takes part in the current decode */
   size_t n_batch;
-  size_t rotation; /* whose turn it is when more run than a batch holds */
+  size_t rotation;            /* whose turn it is when more run than a batch holds */
   struct al_text_item *items; /* [n_batch of the model] */
   struct al_kv kv;
   struct al_chunk chunk;

@@ -28,8 +28,7 @@ void al_sequence_free(struct al_sequence *sequence)
 enum al_code al_sequence_append(struct al_sequence *sequence, int32_t token, struct al_err *err)
 {
   void *tokens = sequence->tokens;
-  enum al_code code =
-      al_grow(&tokens, &sequence->capacity, sequence->n_tokens + 1, sizeof *sequence->tokens, err);
+  enum al_code code = al_grow(&tokens, &sequence->capacity, sequence->n_tokens + 1, sizeof *sequence->tokens, err);
   sequence->tokens = tokens;
   AL_TRY(code);
   sequence->tokens[sequence->n_tokens++] = token;

@@ -8,10 +8,10 @@
 #include "sched/scheduler.h"
 
 struct al_sequence {
-  struct al_sequence *next; /* in a waiting list */
+  struct al_sequence *next;     /* in a waiting list */
   struct al_generation request; /* its prompt has moved to `tokens` */
-  struct al_sampler *sampler; /* made when first admitted */
-  int32_t *tokens; /* prompt and answer */
+  struct al_sampler *sampler;   /* made when first admitted */
+  int32_t *tokens;              /* prompt and answer */
   size_t n_tokens;
   size_t capacity;
   size_t n_past;   /* of them in the KV cache */
@@ -38,7 +38,7 @@ struct al_sequence_list {
 };
 void al_sequence_list_push(struct al_sequence_list *list, struct al_sequence *sequence);
 void al_sequence_list_push_front(struct al_sequence_list *list, struct al_sequence *sequence);
-struct al_sequence *al_sequence_list_pop(struct al_sequence_list *list); /* nullptr when empty */
+struct al_sequence *al_sequence_list_pop(struct al_sequence_list *list);                     /* nullptr when empty */
 void al_sequence_list_append(struct al_sequence_list *list, struct al_sequence_list *taken); /* empties `taken` */
 
 #endif
