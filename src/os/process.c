@@ -23,12 +23,11 @@ extern char **environ;
 constexpr int FIRST_FD = 3;
 constexpr size_t MAX_FDS = 64;
 
-/* What parent and child share; the child writes `failed` before it gives up. */
 struct launch {
   const struct al_process_options *options;
   char **environment;
   pid_t parent;
-  volatile int failed; /* errno */
+  int report_fd; /* the child writes its errno here when it cannot start; exec closes it */
 };
 
 static void default_signals(void)
@@ -94,24 +93,50 @@ static bool limit_and_bind(const struct launch *launch)
   return setrlimit(RLIMIT_AS, &limit) == 0;
 }
 
-[[noreturn]] static void run_child(struct launch *launch)
+[[noreturn]] static void run_child(const struct launch *launch)
 {
   default_signals();
-  if (place_fds(launch->options) && limit_and_bind(launch)) {
+  int report_fd = fcntl(launch->report_fd, F_DUPFD_CLOEXEC, FIRST_FD + (int)launch->options->n_fds);
+  if (report_fd >= 0 && place_fds(launch->options) && limit_and_bind(launch)) {
     char *const *argv = (char *const *)(uintptr_t)launch->options->argv;
     (void)execve(argv[0], argv, launch->environment);
   }
-  launch->failed = errno;
+  int error_number = errno;
+  (void)!write(report_fd >= 0 ? report_fd : launch->report_fd, &error_number, sizeof error_number);
   _exit(127);
 }
 
 /* Nothing else may live in this frame: the child returns into it first. */
-[[gnu::noinline]] static pid_t start(struct launch *launch)
+[[gnu::noinline]] static pid_t start(const struct launch *launch)
 {
   pid_t pid = vfork();
   if (pid == 0)
     run_child(launch);
   return pid;
+}
+
+/* No handler of ours may run in the child before it has put the default ones in place. */
+static pid_t start_without_signals(const struct launch *launch)
+{
+  sigset_t all, before;
+  (void)sigfillset(&all);
+  (void)sigprocmask(SIG_SETMASK, &all, &before);
+  pid_t child = start(launch);
+  int error_number = errno;
+  (void)sigprocmask(SIG_SETMASK, &before, nullptr);
+  errno = error_number;
+  return child;
+}
+
+/* What the child could not do, or 0 once it runs its program: the pipe is at its end then. */
+static int read_report(int fd)
+{
+  int error_number = 0;
+  ssize_t n;
+  do
+    n = read(fd, &error_number, sizeof error_number);
+  while (n < 0 && errno == EINTR);
+  return n == (ssize_t)sizeof error_number ? error_number : 0;
 }
 
 static size_t count_of(char *const *list)
@@ -156,16 +181,21 @@ enum al_code al_process_spawn(const struct al_process_options *options, pid_t *p
   AL_CLEANUP(al_free_p) char **environment = merge_environment(options->environment);
   if (environment == nullptr)
     return al_fail_oom(err, sizeof *environment);
-  struct launch launch = { .options = options, .environment = environment, .parent = getpid() };
-  sigset_t all, before;
-  (void)sigfillset(&all);
-  (void)sigprocmask(SIG_SETMASK, &all, &before);
-  pid_t child = start(&launch);
-  int error_number = child < 0 ? errno : launch.failed;
-  (void)sigprocmask(SIG_SETMASK, &before, nullptr);
+  AL_CLEANUP(al_fd_close) int report_in = -1;
+  AL_CLEANUP(al_fd_close) int report_out = -1;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    return al_path_fail(err, options->argv[0], "started", errno);
+  report_in = ends[0];
+  report_out = ends[1];
+  const struct launch launch = { options, environment, getpid(), report_out };
+  pid_t child = start_without_signals(&launch);
+  if (child < 0)
+    return al_path_fail(err, options->argv[0], "started", errno);
+  al_fd_close(&report_out);
+  int error_number = read_report(report_in);
   if (error_number != 0) {
-    if (child > 0)
-      (void)waitpid(child, nullptr, 0);
+    (void)waitpid(child, nullptr, 0);
     return al_path_fail(err, options->argv[0], "started", error_number);
   }
   *pid = child;

@@ -33,7 +33,8 @@ static enum al_code problem_with(const char *id, const char *file, const char *b
 {
   tmpdir_write(file, bytes, size);
   static time_t second = 1'700'000'000; /* a time of its own, or the store may take the file for the one before */
-  const struct timespec times[] = { { .tv_sec = ++second }, { .tv_sec = second } };
+  second++;
+  const struct timespec times[] = { { .tv_sec = second }, { .tv_sec = second } };
   assert_int_equal(utimensat(AT_FDCWD, tmpdir_path(file), times, 0), 0);
   struct al_model_descriptor *model = nullptr;
   assert_int_equal(al_store_refresh(store, nullptr), AL_OK);
