@@ -56,7 +56,7 @@ static void put_real(struct al_buf *out, double value)
     al_buf_str(out, "null");
     return;
   }
-  yyjson_val number;
+  yyjson_val number = {}; /* yyjson_set_real looks at the old type first */
   (void)yyjson_set_real(&number, value);
   char text[40];
   const char *end = yyjson_write_number(&number, text);
