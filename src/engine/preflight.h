@@ -19,7 +19,8 @@ enum al_code al_preflight_run(const struct al_engine *engine, const struct al_mo
                               const struct al_load_options *options, struct al_memory_estimate *estimate,
                               struct al_err *err);
 
-/* The child's main: argv is {program, "--preflight", job}. Returns the process's exit status. */
+/* The child's main: argv is {program, "--preflight", job}. Ends the process; returns an exit status only
+ * when it could not begin. */
 int al_preflight_main(const struct al_engine_registry *registry, int argc, char **argv);
 
 #endif

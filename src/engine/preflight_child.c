@@ -63,5 +63,6 @@ int al_preflight_main(const struct al_engine_registry *registry, int argc, char 
   if (al_buf_check(&answer, nullptr) != AL_OK)
     return 1;
   bool written = fwrite(answer.data, 1, answer.size, stdout) == answer.size && fflush(stdout) == 0;
-  return written ? 0 : 1;
+  /* Not exit: what GPU drivers do on the way out can crash, hang, and is of no use here. */
+  _exit(written ? 0 : 1);
 }

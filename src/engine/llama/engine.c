@@ -1,4 +1,5 @@
 #include "engine/llama/llama_engine.h"
+#include "engine/llama/metadata.h"
 #include "engine/llama/params.h"
 #include "engine/preflight.h"
 
@@ -112,9 +113,12 @@ static enum al_code weigh_files(const struct al_model_descriptor *descriptor, st
     struct gguf_context *gguf = gguf_init_from_file(descriptor->files[i], init);
     if (gguf == nullptr)
       return explain(descriptor, err);
-    enum al_code code = al_llama_weigh(gguf, weights, err);
+    enum al_code code = al_llama_check_metadata(gguf, err);
+    if (code == AL_OK)
+      code = al_llama_weigh(gguf, weights, err);
     gguf_free(gguf);
-    AL_TRY(code);
+    if (code != AL_OK)
+      return al_wrap(err, "%s", file_name(descriptor->files[i]));
   }
   return AL_OK;
 }

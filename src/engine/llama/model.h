@@ -3,6 +3,7 @@
 #define AL_ENGINE_LLAMA_MODEL_H
 
 #include "engine/llama/runner.h"
+#include "engine/llama/text_rules.h"
 
 struct al_engine_model {
   struct llama_model *llama; /* owned */
@@ -10,7 +11,8 @@ struct al_engine_model {
   llama_memory_t memory;           /* the context's */
   const struct llama_vocab *vocab; /* the model's */
   struct al_text_info info;
-  const struct al_cancel *stop; /* of the decode that runs */
+  struct al_llama_text_rules *rules; /* owned; nullptr: none */
+  const struct al_cancel *stop;      /* of the decode that runs */
 
   /* The batch: arrays of info.n_batch, filled anew for each decode. */
   llama_token *tokens;

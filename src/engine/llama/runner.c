@@ -121,6 +121,7 @@ void al_llama_runner_free(struct al_engine_model *model)
   al_free(model->wants_logits);
   al_free(model->rows);
   al_free(model->row_of);
+  al_llama_text_rules_free(model->rules);
   al_free(model);
   /* A model is many small objects (vocabulary, merges): without this the C library keeps their pages. */
   (void)malloc_trim(0);
@@ -137,6 +138,7 @@ enum al_code al_llama_runner_new(struct llama_model *llama, const struct al_load
   }
   model->llama = llama;
   AL_TRY(check_kind(llama, err));
+  AL_TRY(al_llama_text_rules_new(llama, &model->rules, err));
   struct al_llama_context_plan plan;
   al_llama_plan_context(llama, options, &plan);
   AL_TRY(make_context(model, &plan, err));
@@ -157,6 +159,8 @@ static void info(const struct al_engine_model *model, struct al_text_info *out)
 static enum al_code tokenize(const struct al_engine_model *model, struct al_str text, unsigned flags, int32_t *tokens,
                              size_t capacity, size_t *count, struct al_err *err)
 {
+  AL_CLEANUP(al_buf_done) struct al_buf prepared = {};
+  AL_TRY(al_llama_text_rules_apply(model->rules, text, flags & AL_TOKENIZE_SPECIAL, &prepared, &text, err));
   if (text.size > INT32_MAX)
     return al_fail(err, AL_INVALID_REQUEST, "a text of %zu bytes is too long to tokenise", text.size);
   int32_t room = capacity < INT32_MAX ? (int32_t)capacity : INT32_MAX;
@@ -181,7 +185,8 @@ static void piece(const struct al_engine_model *model, int32_t token, bool speci
 
 static bool ends_generation(const struct al_engine_model *model, int32_t token)
 {
-  return token >= 0 && token < model->info.n_vocab && llama_vocab_is_eog(model->vocab, token);
+  return token >= 0 && token < model->info.n_vocab &&
+         (llama_vocab_is_eog(model->vocab, token) || al_llama_text_rules_end(model->rules, token));
 }
 
 const struct al_text_ops al_llama_text_ops = {

@@ -466,8 +466,23 @@ static void any_thread_may_tokenize_during_a_decode(void **)
   engine->unload(model);
 }
 
+/* ASan keeps freed memory back to catch its use: there the leak check answers this question. */
+static bool keeps_freed_memory(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+  return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+  return true;
+#endif
+#endif
+  return false;
+}
+
 static void unloading_gives_memory_back(void **)
 {
+  if (keeps_freed_memory())
+    skip();
   for (int i = 0; i < 3; i++)
     engine->unload(load_qwen3((struct al_load_options){}));
   uint64_t before = al_process_pss_bytes((int)getpid());
@@ -478,7 +493,7 @@ static void unloading_gives_memory_back(void **)
     engine->unload(model);
   }
   uint64_t after = al_process_pss_bytes((int)getpid());
-  printf("PSS after 3 loads %.1f MB, after 23 %.1f MB\n", (double)before / 1e6, (double)after / 1e6);
+  print_message("PSS after 3 loads %.1f MB, after 23 %.1f MB\n", (double)before / 1e6, (double)after / 1e6);
   assert_true(after < before + (4U << 20));
 }
 

@@ -198,6 +198,13 @@ static void wrong_contents_are_refused(void **)
   write_damaged(copy.data, copy.size);
   expect_refusal("missing key", "block_count");
 
+  memcpy(copy.data, bytes.data, bytes.size);
+  char *epsilon = memmem(copy.data, copy.size, "rms_epsilon", 11);
+  assert_non_null(epsilon);
+  epsilon[11 + 4 + 3] |= (char)0x80; /* after the key and its type, a little-endian float: now negative */
+  write_damaged(copy.data, copy.size);
+  expect_refusal("negative epsilon", "layer_norm_rms_epsilon");
+
   write_damaged("this is text, not a model\n", 26);
   expect_refusal("text", "");
 }
