@@ -100,13 +100,14 @@ static struct arguments read_arguments(int argc, char **argv)
   return a;
 }
 
-static struct al_http_server *running;
+static _Atomic(struct al_http_server *) running; /* set once it has started; requests may come before */
 
 static void read_stats(void *user, struct al_http_stats *stats)
 {
   (void)user;
-  if (running != nullptr)
-    al_http_server_stats(running, stats);
+  struct al_http_server *server = atomic_load(&running);
+  if (server != nullptr)
+    al_http_server_stats(server, stats);
 }
 
 static enum al_code serve(const struct arguments *a, struct al_store *store, const sigset_t *signals,
@@ -123,6 +124,7 @@ static enum al_code serve(const struct arguments *a, struct al_store *store, con
     .inference = inference, .store = store, .api_key = a->api_key, .stats = read_stats
   };
   AL_TRY(al_api_new(&options, &api, err));
+  struct al_http_server *server = nullptr;
   int fd = -1, port = 0;
   AL_TRY(al_http_listen("127.0.0.1", 0, &fd, &port, err));
   AL_TRY(al_http_server_start(&(struct al_http_server_options){ .listen_fds = &fd,
@@ -133,15 +135,16 @@ static enum al_code serve(const struct arguments *a, struct al_store *store, con
                                                                 .middleware = al_api_middleware,
                                                                 .n_middleware = al_api_n_middleware,
                                                                 .app = api },
-                              &running, err));
+                              &server, err));
+  atomic_store(&running, server);
   (void)printf("listening on http://127.0.0.1:%d\n", port);
   (void)fflush(stdout);
   int signal_number = 0;
   (void)sigwait(signals, &signal_number);
   al_api_set_draining(api);
   al_inference_drain(inference);
-  al_http_server_stop(running, al_deadline_in_ms(5000));
-  al_http_server_free(running);
+  al_http_server_stop(server, al_deadline_in_ms(5000));
+  al_http_server_free(server);
   al_inference_free(inference);
   al_api_free(api);
   return AL_OK;
