@@ -114,7 +114,7 @@ static enum al_code read_metaspace(const struct al_json *pre, struct al_hf_token
   else if (al_str_is(scheme, "first"))
     tokenizer->space_prefix = AL_SPACE_PREFIX_FIRST;
   else
-    tokenizer->space_prefix = AL_SPACE_PREFIX_ALWAYS;
+    tokenizer->space_prefix = AL_SPACE_PREFIX_EACH;
   return AL_OK;
 }
 
@@ -139,7 +139,7 @@ static enum al_code read_normalizer(const struct al_json *step, struct al_hf_tok
     return AL_OK;
   }
   if (spm && al_str_is(type, "Prepend") && al_str_is(al_json_str(al_json_get(step, "prepend")), META_SPACE)) {
-    tokenizer->space_prefix = AL_SPACE_PREFIX_ALWAYS;
+    tokenizer->space_prefix = AL_SPACE_PREFIX_ADDED;
     return AL_OK;
   }
   const struct al_json *pattern = al_json_get(step, "pattern");

@@ -282,7 +282,7 @@ void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *t, struct gguf_contex
   gguf_set_arr_data(gguf, "tokenizer.ggml.token_type", GGUF_TYPE_INT32, t->types, t->n_tokens);
   if (t->scores != nullptr) {
     gguf_set_arr_data(gguf, "tokenizer.ggml.scores", GGUF_TYPE_FLOAT32, t->scores, t->n_tokens);
-    gguf_set_val_bool(gguf, "tokenizer.ggml.add_space_prefix", t->space_prefix == AL_SPACE_PREFIX_ALWAYS);
+    gguf_set_val_bool(gguf, "tokenizer.ggml.add_space_prefix", t->space_prefix == AL_SPACE_PREFIX_ADDED);
   } else {
     gguf_set_arr_str(gguf, "tokenizer.ggml.merges", t->merges, t->n_merges);
   }
@@ -292,6 +292,8 @@ void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *t, struct gguf_contex
   set_id(gguf, "tokenizer.ggml.padding_token_id", t->padding);
   gguf_set_val_bool(gguf, "tokenizer.ggml.add_bos_token", t->add_bos);
   gguf_set_val_bool(gguf, "tokenizer.ggml.add_eos_token", t->add_eos);
+  if (t->space_prefix == AL_SPACE_PREFIX_FIRST || t->space_prefix == AL_SPACE_PREFIX_EACH)
+    gguf_set_val_str(gguf, "allm.tokenizer.space_prefix", t->space_prefix == AL_SPACE_PREFIX_FIRST ? "first" : "each");
   if (t->nfc)
     gguf_set_val_bool(gguf, "tokenizer.ggml.normalizer.nfc", true);
   if (t->chat_template != nullptr)

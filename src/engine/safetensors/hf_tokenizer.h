@@ -23,8 +23,9 @@ enum al_token_type {
 /* Where a SentencePiece-style tokenizer puts a space that the text does not have. */
 enum al_space_prefix {
   AL_SPACE_PREFIX_NEVER,
-  AL_SPACE_PREFIX_FIRST,  /* at the start of the text */
-  AL_SPACE_PREFIX_ALWAYS, /* and after each special token */
+  AL_SPACE_PREFIX_FIRST, /* Metaspace "first": before a text that starts with no special token and no space */
+  AL_SPACE_PREFIX_EACH,  /* Metaspace "always": likewise after each special token */
+  AL_SPACE_PREFIX_ADDED, /* Prepend: as EACH, but before a space too; libllama's own add_space_prefix */
 };
 
 struct al_hf_tokenizer {

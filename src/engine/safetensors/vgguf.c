@@ -17,7 +17,6 @@ struct al_vgguf {
   size_t metadata_bytes;
   uint64_t size_bytes;
   int n_threads;
-  struct al_vgguf_text_rules rules;
 };
 
 static void set_u32(struct gguf_context *gguf, const char *architecture, const char *key, int64_t value)
@@ -84,19 +83,23 @@ static void set_sampling(struct gguf_context *gguf, const struct al_hf_config *c
     gguf_set_val_i32(gguf, "general.sampling.top_k", config->top_k);
 }
 
-/* GGUF has three keys for tokens that end an answer; whoever runs the model adds the rest. */
-static void set_eos(struct al_vgguf *v, int32_t eos)
+/* GGUF has three keys for tokens that end an answer; the rest goes into a key of ours (engine/llama/text_rules.h). */
+static void set_eos(struct gguf_context *gguf, const struct al_hf_config *config, int32_t eos)
 {
   static const char *const keys[] = { "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id" };
+  int32_t more[AL_HF_MAX_EOS];
   size_t n_keys = 0;
-  for (size_t i = 0; i < v->config.n_eos; i++) {
-    if (v->config.eos[i] == eos)
+  size_t n_more = 0;
+  for (size_t i = 0; i < config->n_eos; i++) {
+    if (config->eos[i] == eos)
       continue;
     if (n_keys < AL_COUNT(keys))
-      gguf_set_val_u32(v->gguf, keys[n_keys++], (uint32_t)v->config.eos[i]);
+      gguf_set_val_u32(gguf, keys[n_keys++], (uint32_t)config->eos[i]);
     else
-      v->rules.extra_eos[v->rules.n_extra_eos++] = v->config.eos[i];
+      more[n_more++] = config->eos[i];
   }
+  if (n_more > 0)
+    gguf_set_arr_data(gguf, "allm.tokenizer.eos_token_ids", GGUF_TYPE_INT32, more, n_more);
 }
 
 static enum al_code add_tensors(struct al_vgguf *v, struct al_err *err)
@@ -144,9 +147,7 @@ static enum al_code build(struct al_vgguf *v, const char *directory, const char 
   set_sizes(v->gguf, family, &v->config);
   set_sampling(v->gguf, &v->config);
   al_hf_tokenizer_to_gguf(&tokenizer, v->gguf);
-  set_eos(v, tokenizer.eos);
-  v->rules.nfc = tokenizer.nfc;
-  v->rules.space_first = tokenizer.space_prefix == AL_SPACE_PREFIX_FIRST;
+  set_eos(v->gguf, &v->config, tokenizer.eos);
   AL_TRY(add_tensors(v, err));
   return serialise(v, err);
 }
@@ -190,11 +191,6 @@ uint64_t al_vgguf_size_bytes(const struct al_vgguf *vgguf)
 uint64_t al_vgguf_weights_bytes(const struct al_vgguf *vgguf)
 {
   return vgguf->plan.size_bytes;
-}
-
-const struct al_vgguf_text_rules *al_vgguf_text_rules(const struct al_vgguf *vgguf)
-{
-  return &vgguf->rules;
 }
 
 /* The last tensor that starts at or before `offset` of the data section. */

@@ -22,15 +22,6 @@ const struct gguf_context *al_vgguf_metadata(const struct al_vgguf *vgguf); /* b
 uint64_t al_vgguf_size_bytes(const struct al_vgguf *vgguf);                 /* of the whole would-be file */
 uint64_t al_vgguf_weights_bytes(const struct al_vgguf *vgguf);              /* of its tensors */
 
-/* What GGUF's keys cannot say, for whoever runs the model. */
-struct al_vgguf_text_rules {
-  bool nfc;                         /* normalise text before it is tokenised */
-  bool space_first;                 /* a space goes before a text that does not start with a special token */
-  int32_t extra_eos[AL_HF_MAX_EOS]; /* end an answer, beside the eos, eot and eom of the keys */
-  size_t n_extra_eos;
-};
-const struct al_vgguf_text_rules *al_vgguf_text_rules(const struct al_vgguf *vgguf); /* borrowed */
-
 /* Up to `size` bytes from `position`; fewer only at the end. Uses the threads given at opening. */
 enum al_code al_vgguf_read(const struct al_vgguf *vgguf, uint64_t position, uint8_t *bytes, size_t size, size_t *n_read,
                            struct al_err *err);
