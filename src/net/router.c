@@ -18,7 +18,9 @@ static bool next_segment(struct al_str *rest, struct al_str *segment)
 
 static bool is_param(struct al_str segment)
 {
-  return segment.size > 2 && segment.data[0] == '{' && segment.data[segment.size - 1] == '}';
+  if (segment.size <= 2 || segment.data[0] != '{')
+    return false;
+  return memchr(segment.data, '}', segment.size) == segment.data + segment.size - 1;
 }
 
 /* "{id...}" -> "id", *rest_of_path true. */
