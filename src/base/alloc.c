@@ -30,7 +30,10 @@ void *al_alloc(size_t n_bytes)
 
 void *al_calloc(size_t count, size_t n_bytes)
 {
-  return must_fail() ? nullptr : calloc(count > 0 ? count : 1, n_bytes > 0 ? n_bytes : 1);
+  size_t total; /* checked here too: sanitizers end the program where calloc would say no */
+  if (must_fail() || ckd_mul(&total, count, n_bytes))
+    return nullptr;
+  return calloc(1, total > 0 ? total : 1);
 }
 
 void *al_realloc(void *pointer, size_t n_bytes)
@@ -46,7 +49,8 @@ char *al_strndup(const char *text, size_t length)
   char *copy = al_alloc(n_bytes);
   if (copy == nullptr)
     return nullptr;
-  memcpy(copy, text, length);
+  if (length > 0)
+    memcpy(copy, text, length);
   copy[length] = '\0';
   return copy;
 }

@@ -11,7 +11,7 @@
 [[nodiscard, gnu::malloc]] void *al_calloc(size_t count, size_t n_bytes); /* zeroed */
 [[nodiscard]] void *al_realloc(void *pointer, size_t n_bytes);
 [[nodiscard, gnu::malloc]] char *al_strdup(const char *text);
-[[nodiscard, gnu::malloc]] char *al_strndup(const char *text, size_t length);
+[[nodiscard, gnu::malloc]] char *al_strndup(const char *text, size_t length); /* text may be nullptr when length is 0 */
 void al_free(void *pointer);
 
 /* Grows *array (of *capacity elements of elem_bytes) to hold at least `need` elements, doubling. */

@@ -32,6 +32,8 @@ void al_cancel_unref(struct al_cancel *cancel)
 
 void al_cancel_fire(struct al_cancel *cancel, enum al_code reason)
 {
+  if (cancel == nullptr)
+    return;
   int expected = AL_OK;
   (void)atomic_compare_exchange_strong(&cancel->reason, &expected, (int)reason);
 }

@@ -11,7 +11,7 @@ struct al_cancel *al_cancel_new(void); /* one reference, or nullptr when memory 
 struct al_cancel *al_cancel_ref(struct al_cancel *cancel);
 void al_cancel_unref(struct al_cancel *cancel); /* accepts nullptr */
 
-/* reason: AL_CANCELLED (the client went away or asked) or AL_TIMEOUT. */
+/* Accepts nullptr. reason: AL_CANCELLED (the client went away or asked) or AL_TIMEOUT. */
 void al_cancel_fire(struct al_cancel *cancel, enum al_code reason);
 /* AL_OK while not fired. A nullptr token never fires. */
 enum al_code al_cancel_reason(const struct al_cancel *cancel);

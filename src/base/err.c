@@ -22,12 +22,15 @@ const char *al_code_name(enum al_code code)
   return (unsigned)code < AL_CODE_COUNT ? code_names[code] : "UNKNOWN";
 }
 
+/* The arguments may point into *err itself, so the text is made elsewhere first. */
 AL_PRINTF(3, 0) static void set(struct al_err *err, enum al_code code, const char *format, va_list args)
 {
+  char message[sizeof err->message];
+  (void)vsnprintf(message, sizeof message, format, args);
   err->code = code;
   err->reason = nullptr;
   err->param[0] = '\0';
-  (void)vsnprintf(err->message, sizeof err->message, format, args);
+  memcpy(err->message, message, sizeof message);
 }
 
 enum al_code al_fail(struct al_err *err, enum al_code code, const char *format, ...)
@@ -45,11 +48,13 @@ enum al_code al_fail_param(struct al_err *err, const char *param, const char *fo
 {
   if (err == nullptr)
     return AL_INVALID_REQUEST;
+  char name[sizeof err->param];
+  (void)snprintf(name, sizeof name, "%s", param);
   va_list args;
   va_start(args, format);
   set(err, AL_INVALID_REQUEST, format, args);
   va_end(args);
-  (void)snprintf(err->param, sizeof err->param, "%s", param);
+  memcpy(err->param, name, sizeof name);
   return AL_INVALID_REQUEST;
 }
 
@@ -57,14 +62,16 @@ enum al_code al_wrap(struct al_err *err, const char *format, ...)
 {
   if (err == nullptr)
     return AL_INTERNAL;
-  char inner[sizeof err->message];
+  char outer[sizeof err->message], inner[sizeof err->message];
   memcpy(inner, err->message, sizeof inner);
   va_list args;
   va_start(args, format);
-  int length = vsnprintf(err->message, sizeof err->message, format, args);
+  (void)vsnprintf(outer, sizeof outer, format, args);
   va_end(args);
-  if (length >= 0 && (size_t)length < sizeof err->message)
-    (void)snprintf(err->message + length, sizeof err->message - (size_t)length, ": %s", inner);
+  size_t length = strlen(outer);
+  memcpy(err->message, outer, length + 1);
+  if (length + 2 < sizeof err->message)
+    (void)snprintf(err->message + length, sizeof err->message - length, ": %s", inner);
   return err->code;
 }
 

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
+#include <stdckdint.h>
+
 struct al_queue {
   struct al_mutex mutex;
   struct al_cond filled;
@@ -17,7 +19,10 @@ struct al_queue {
 
 struct al_queue *al_queue_new(size_t capacity)
 {
-  struct al_queue *queue = al_calloc(1, sizeof *queue + capacity * sizeof(void *));
+  size_t n_bytes;
+  if (ckd_mul(&n_bytes, capacity, sizeof(void *)) || ckd_add(&n_bytes, n_bytes, sizeof(struct al_queue)))
+    return nullptr;
+  struct al_queue *queue = al_calloc(1, n_bytes);
   if (queue == nullptr)
     return nullptr;
   queue->capacity = capacity;

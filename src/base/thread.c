@@ -111,6 +111,8 @@ bool al_cond_wait(struct al_cond *cond, struct al_mutex *mutex, int64_t deadline
     (void)pthread_cond_wait(&cond->cond, &mutex->lock);
     return true;
   }
+  if (deadline_ns < 0)
+    deadline_ns = 0; /* long past; pthreads would refuse it */
   struct timespec until = { .tv_sec = deadline_ns / 1'000'000'000, .tv_nsec = deadline_ns % 1'000'000'000 };
   return pthread_cond_timedwait(&cond->cond, &mutex->lock, &until) != ETIMEDOUT;
 }
