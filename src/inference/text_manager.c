@@ -155,7 +155,7 @@ static void schedule(struct al_text_job *job, const struct al_tokens *tokens)
     .user = job,
   };
   struct al_err err = {};
-  al_text_job_send_started(job, (int)tokens->count);
+  al_text_job_send_started(job, (int)tokens->count, &generation.sampling);
   if (al_scheduler_submit(loaded->scheduler, &generation, &err) == AL_OK)
     return;
   al_free(tokens->ids);

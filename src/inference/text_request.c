@@ -87,9 +87,9 @@ void al_text_job_free(struct al_text_job *job)
   al_free(job);
 }
 
-void al_text_job_send_started(struct al_text_job *job, int n_prompt)
+void al_text_job_send_started(struct al_text_job *job, int n_prompt, const struct al_sampling *sampling)
 {
-  struct al_text_event event = { .kind = AL_TEXT_STARTED, .usage.n_prompt = n_prompt };
+  struct al_text_event event = { .kind = AL_TEXT_STARTED, .usage.n_prompt = n_prompt, .sampling = sampling };
   job->request.on_event(job->request.user, &event);
 }
 

@@ -32,7 +32,7 @@ void al_text_job_free(struct al_text_job *job); /* accepts nullptr; its lease mu
 AL_DEFINE_CLEANUP(struct al_text_job, al_text_job_free)
 
 /* Each sends one event. */
-void al_text_job_send_started(struct al_text_job *job, int n_prompt);
+void al_text_job_send_started(struct al_text_job *job, int n_prompt, const struct al_sampling *sampling);
 void al_text_job_send_text(struct al_text_job *job); /* nothing when there is none */
 
 #endif
