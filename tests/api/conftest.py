@@ -1,7 +1,7 @@
 """Starts the servers that the API tests talk to, each in a directory of its own, and always ends them.
 
 `server` is both of them in turn: the fake engine (tests/api/fake_server.c) and the real program with its built-in
-model. ALLM_SERVERS=fake or =allm limits a run to one."""
+model (or ALLM_TEST_MODEL). ALLM_SERVERS=fake or =allm limits a run to one."""
 import contextlib
 import http.client
 import json
@@ -22,7 +22,7 @@ COMMANDS = {
     "fake": [BUILD / "tests" / "api" / "fake_server"],
     "allm": [BUILD / "allm", "serve", "--port", "0"],
 }
-MODELS = {"fake": "fake", "allm": "tiny-assistant"}
+MODELS = {"fake": "fake", "allm": os.environ.get("ALLM_TEST_MODEL", "tiny-assistant")}
 KINDS = os.environ.get("ALLM_SERVERS", "fake,allm").split(",")
 
 
