@@ -7,6 +7,7 @@
 #include "inference/chat.h"
 #include "inference/prompt.h"
 #include "inference/text_request.h"
+#include "sched/rng.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -103,7 +104,7 @@ static const struct al_generation_sink sink = {
 
 /* --- preparing -------------------------------------------------------------------------------------------------- */
 
-/* The model's generation_config where the request leaves it open, then our defaults. */
+/* The model's generation_config where the request leaves it open, then our defaults; and a seed. */
 static struct al_sampling resolve(const struct al_sampling *asked, const struct al_text_info *info)
 {
   struct al_sampling sampling = *asked, defaults = al_sampling_default();
@@ -113,6 +114,9 @@ static struct al_sampling resolve(const struct al_sampling *asked, const struct 
     sampling.top_p = info->top_p > 0 ? info->top_p : defaults.top_p;
   if (sampling.top_k < 0)
     sampling.top_k = info->top_k > 0 ? info->top_k : defaults.top_k;
+  if (!sampling.has_seed)
+    sampling.seed = al_rng_fresh_seed();
+  sampling.has_seed = true;
   return sampling;
 }
 

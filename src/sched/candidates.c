@@ -7,6 +7,7 @@
 
 enum { LANES = 16 };               /* independent accumulators, so that the compiler makes vectors of them */
 constexpr size_t HEAP_MOST = 1024; /* selections beyond this sort everything */
+constexpr size_t BLOCK = 1024;     /* summed in float, the blocks in double */
 
 void al_candidates_done(struct al_candidates *list)
 {
@@ -77,9 +78,23 @@ static inline float exp_negative(float x)
   return p * power.value;
 }
 
+static double sum_of(const float *values, size_t n)
+{
+  float lanes[LANES] = {};
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES)
+    for (int j = 0; j < LANES; j++)
+      lanes[j] += values[i + (size_t)j];
+  for (; i < n; i++)
+    lanes[0] += values[i];
+  double total = 0;
+  for (int j = 0; j < LANES; j++)
+    total += (double)lanes[j];
+  return total;
+}
+
 double al_logits_exp_sum(const float *logits, size_t n_vocab, float max, float scale, float *weights)
 {
-  constexpr size_t BLOCK = 1024;
   float block[BLOCK];
   double total = 0;
   for (size_t at = 0; at < n_vocab; at += BLOCK) {
@@ -89,19 +104,30 @@ double al_logits_exp_sum(const float *logits, size_t n_vocab, float max, float s
       float weight = exp_negative(x);
       block[i] = x < -87.0f ? 0.0f : weight;
     }
-    float lanes[LANES] = {};
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-      for (int j = 0; j < LANES; j++)
-        lanes[j] += block[i + (size_t)j];
-    for (; i < n; i++)
-      lanes[0] += block[i];
-    for (int j = 0; j < LANES; j++)
-      total += (double)lanes[j];
+    total += sum_of(block, n);
     if (weights != nullptr)
       memcpy(weights + at, block, n * sizeof *block);
   }
   return total;
+}
+
+size_t al_weights_find(const float *weights, size_t n_vocab, double target)
+{
+  size_t at = 0, last = 0;
+  for (double block; at < n_vocab; at += BLOCK, target -= block) {
+    block = sum_of(weights + at, al_min_size(BLOCK, n_vocab - at));
+    if (block > target)
+      break;
+  }
+  for (size_t i = at < n_vocab ? at : 0; i < n_vocab; i++) {
+    if (!(weights[i] > 0))
+      continue;
+    last = i;
+    target -= (double)weights[i];
+    if (target < 0)
+      break;
+  }
+  return last;
 }
 
 double al_candidate_weight(const struct al_candidates *list, size_t i)
@@ -111,10 +137,18 @@ double al_candidate_weight(const struct al_candidates *list, size_t i)
 
 void al_candidates_cut(struct al_candidates *list, size_t count)
 {
+  constexpr size_t FEW = 256; /* summed exactly; the many by the fast exponential */
   list->count = count;
   list->mass = 0;
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; i < al_min_size(count, FEW); i++)
     list->mass += al_candidate_weight(list, i);
+  float block[BLOCK], best = list->items[0].logit;
+  for (size_t at = FEW; at < count; at += BLOCK) {
+    size_t n = al_min_size(BLOCK, count - at);
+    for (size_t i = 0; i < n; i++)
+      block[i] = exp_negative(list->items[at + i].logit - best);
+    list->mass += sum_of(block, n);
+  }
 }
 
 static enum al_code reserve(struct al_candidates *list, size_t count, struct al_err *err)

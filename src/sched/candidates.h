@@ -29,11 +29,13 @@ void al_candidates_done(struct al_candidates *list);
 
 /* NaN becomes -INFINITY, +INFINITY the largest float. false when no token is left with a finite logit. */
 bool al_logits_repair(float *logits, size_t n_vocab);
-/* The first index of the largest value; repaired logits, n_vocab > 0. */
+/* The first index of the largest value (0 without any), and that value (-INFINITY without any). NaN is ignored. */
 size_t al_logits_argmax(const float *logits, size_t n_vocab);
 float al_logits_max(const float *logits, size_t n_vocab);
 /* Sum of exp((logit - max) * scale); where `weights` is not nullptr it gets the terms (may be `logits` itself). */
 double al_logits_exp_sum(const float *logits, size_t n_vocab, float max, float scale, float *weights);
+/* The index where the running sum of the weights exceeds target, 0 <= target < their sum; never one of weight 0. */
+size_t al_weights_find(const float *weights, size_t n_vocab, double target);
 
 /* The k largest (all with k == 0 or k >= n_vocab), sorted; tokens at -INFINITY are left out. mass covers the list. */
 enum al_code al_candidates_top_k(struct al_candidates *list, const float *logits, size_t n_vocab, size_t k,

@@ -8,6 +8,7 @@
 #include "sched/rng.h"
 #include "sched/truncate.h"
 
+#include <float.h>
 #include <math.h>
 
 struct al_sampler {
@@ -95,16 +96,7 @@ static int32_t draw_from_all(struct al_sampler *sampler, float *logits)
 {
   float max = al_logits_max(logits, sampler->n_vocab);
   double total = al_logits_exp_sum(logits, sampler->n_vocab, max, 1 / sampler->sampling.temperature, logits);
-  double target = al_rng_unit(&sampler->rng) * total;
-  size_t chosen = 0;
-  double reached = 0;
-  for (size_t i = 0; i < sampler->n_vocab && reached <= target; i++) {
-    if (!(logits[i] > 0))
-      continue;
-    reached += (double)logits[i];
-    chosen = i;
-  }
-  return (int32_t)chosen;
+  return (int32_t)al_weights_find(logits, sampler->n_vocab, al_rng_unit(&sampler->rng) * total);
 }
 
 static size_t draw_from_list(struct al_sampler *sampler)
@@ -155,7 +147,7 @@ static enum al_code choose_truncated(struct al_sampler *sampler, float *logits, 
   struct al_candidates *list = &sampler->list;
   AL_TRY(make_list(sampler, logits, err));
   if (s->typical_p < 1)
-    AL_TRY(al_truncate_typical(list, (double)s->typical_p, err));
+    al_truncate_typical(list, (double)s->typical_p);
   if (s->top_p < 1)
     al_truncate_top_p(list, (double)s->top_p);
   if (s->min_p > 0)
@@ -179,20 +171,38 @@ static enum al_code choose_mirostat(struct al_sampler *sampler, float *logits, i
   return AL_OK;
 }
 
+static enum al_code adjust(struct al_sampler *sampler, float *logits, struct al_err *err)
+{
+  const struct al_sampling *s = &sampler->sampling;
+  al_logit_bias_apply(s, logits, sampler->n_vocab);
+  AL_TRY(al_penalties_apply(&sampler->counts, s, &sampler->history, logits, sampler->n_vocab, err));
+  return al_dry_reach(s) > 0 ? al_dry_apply(&sampler->dry, s, &sampler->history, logits, sampler->n_vocab, err) : AL_OK;
+}
+
+static enum al_code fail_unusable(struct al_err *err)
+{
+  return al_fail(err, AL_INTERNAL, "the model gave no usable value for any token");
+}
+
+/* NaN loses every comparison, so one look at the logits is enough. */
+static enum al_code choose_greedy(const struct al_sampler *sampler, const float *logits, int32_t *token,
+                                  struct al_err *err)
+{
+  size_t best = al_logits_argmax(logits, sampler->n_vocab);
+  if (!(logits[best] >= -FLT_MAX))
+    return fail_unusable(err);
+  *token = (int32_t)best;
+  return AL_OK;
+}
+
 enum al_code al_sampler_choose(struct al_sampler *sampler, float *logits, int32_t *token, struct al_err *err)
 {
   const struct al_sampling *s = &sampler->sampling;
-  bool usable = al_logits_repair(logits, sampler->n_vocab);
-  al_logit_bias_apply(s, logits, sampler->n_vocab);
-  AL_TRY(al_penalties_apply(&sampler->counts, s, &sampler->history, logits, sampler->n_vocab, err));
-  if (al_dry_reach(s) > 0)
-    AL_TRY(al_dry_apply(&sampler->dry, s, &sampler->history, logits, sampler->n_vocab, err));
-  if (!usable || isinf(al_logits_max(logits, sampler->n_vocab)))
-    return al_fail(err, AL_INTERNAL, "the model gave no usable value for any token");
-  if (!(s->temperature > 0)) {
-    *token = (int32_t)al_logits_argmax(logits, sampler->n_vocab);
-    return AL_OK;
-  }
+  AL_TRY(adjust(sampler, logits, err));
+  if (!(s->temperature > 0))
+    return choose_greedy(sampler, logits, token, err);
+  if (!al_logits_repair(logits, sampler->n_vocab))
+    return fail_unusable(err);
   if (s->mirostat != 0)
     return choose_mirostat(sampler, logits, token, err);
   if (s->top_k <= 0 && s->top_p >= 1 && s->min_p <= 0 && s->typical_p >= 1 && !has_xtc(s)) {

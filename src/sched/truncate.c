@@ -1,7 +1,5 @@
 #include "sched/truncate.h"
 
-#include "base/alloc.h"
-
 #include <math.h>
 
 void al_truncate_top_p(struct al_candidates *list, double p)
@@ -22,55 +20,39 @@ void al_truncate_min_p(struct al_candidates *list, double p)
   al_candidates_cut(list, count);
 }
 
-/* Distance of a candidate's surprise from the entropy, with its place in the list. */
-struct distance {
-  double value;
-  size_t at;
-};
-
-static int by_distance(const void *a, const void *b)
-{
-  const struct distance *left = a, *right = b;
-  if (left->value < right->value)
-    return -1;
-  if (left->value > right->value)
-    return 1;
-  return left->at < right->at ? -1 : left->at > right->at;
-}
-
-static void measure(const struct al_candidates *list, struct distance *distances)
+static double entropy_of(const struct al_candidates *list, double log_mass)
 {
   double entropy = 0;
   for (size_t i = 0; i < list->count; i++) {
-    double p = al_candidate_weight(list, i) / list->mass;
-    distances[i] = (struct distance){ .value = p > 0 ? -log(p) : INFINITY, .at = i };
-    entropy += p > 0 ? p * distances[i].value : 0;
+    double below = (double)list->items[i].logit - (double)list->items[0].logit;
+    entropy += exp(below - log_mass) * (log_mass - below);
   }
-  for (size_t i = 0; i < list->count; i++)
-    distances[i].value = fabs(distances[i].value - entropy);
+  return entropy;
 }
 
-static int by_place(const void *a, const void *b)
+static void keep_range(struct al_candidates *list, size_t from, size_t to)
 {
-  const struct distance *left = a, *right = b;
-  return left->at < right->at ? -1 : left->at > right->at;
+  memmove(list->items, list->items + from, (to - from) * sizeof *list->items);
+  al_candidates_cut(list, to - from);
 }
 
-enum al_code al_truncate_typical(struct al_candidates *list, double p, struct al_err *err)
+/* Along the sorted list the surprise only grows, so what lies nearest the entropy is a range that widens to the nearer
+ * side until it holds enough: no second sort. */
+void al_truncate_typical(struct al_candidates *list, double p)
 {
-  AL_CLEANUP(al_free_p) struct distance *distances = al_calloc(list->count, sizeof *distances);
-  if (distances == nullptr)
-    return al_fail_oom(err, list->count * sizeof *distances);
-  measure(list, distances);
-  qsort(distances, list->count, sizeof *distances, by_distance);
-  size_t count = 0;
-  for (double reached = 0; count < list->count && reached <= p;)
-    reached += al_candidate_weight(list, distances[count++].at) / list->mass;
-  qsort(distances, count, sizeof *distances, by_place);
-  for (size_t i = 0; i < count; i++)
-    list->items[i] = list->items[distances[i].at];
-  al_candidates_cut(list, count);
-  return AL_OK;
+  double log_mass = log(list->mass), entropy = entropy_of(list, log_mass);
+  float best = list->items[0].logit;
+  size_t from = 0;
+  while (from < list->count && log_mass + (double)(best - list->items[from].logit) < entropy)
+    from++;
+  size_t to = from; /* [from, to) is kept */
+  for (double reached = 0; reached <= p && to - from < list->count;) {
+    double before = from > 0 ? entropy - log_mass - (double)(best - list->items[from - 1].logit) : INFINITY;
+    double after = to < list->count ? log_mass + (double)(best - list->items[to].logit) - entropy : INFINITY;
+    size_t taken = before <= after ? --from : to++;
+    reached += al_candidate_weight(list, taken) / list->mass;
+  }
+  keep_range(list, from, to);
 }
 
 void al_truncate_xtc(struct al_candidates *list, double probability, double threshold, struct al_rng *rng)
@@ -82,7 +64,5 @@ void al_truncate_xtc(struct al_candidates *list, double probability, double thre
     n_above++;
   if (n_above < 2)
     return;
-  size_t dropped = n_above - 1;
-  memmove(list->items, list->items + dropped, (list->count - dropped) * sizeof *list->items);
-  al_candidates_cut(list, list->count - dropped);
+  keep_range(list, n_above - 1, list->count);
 }

@@ -12,7 +12,7 @@ void al_truncate_top_p(struct al_candidates *list, double p);
 void al_truncate_min_p(struct al_candidates *list, double p);
 /* Locally typical sampling (Meister et al. 2022, arXiv:2202.00666): those whose surprise lies nearest the entropy,
  * until they exceed p together. The list must hold all candidates. */
-enum al_code al_truncate_typical(struct al_candidates *list, double p, struct al_err *err);
+void al_truncate_typical(struct al_candidates *list, double p);
 /* XTC, "exclude top choices" (p-e-w, oobabooga/text-generation-webui pull request 6335): with the given probability,
  * drops all but the least probable of those whose probability reaches the threshold. */
 void al_truncate_xtc(struct al_candidates *list, double probability, double threshold, struct al_rng *rng);
