@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p build-fuzz
-flags="-std=c23 -O1 -g -D_GNU_SOURCE -Isrc -include tools/banned.h -Wno-everything"
+flags="-std=c23 -O1 -g -D_GNU_SOURCE -Isrc -DAL_BEFORE_BAN=<openssl/ssl.h> -include tools/banned.h -Wno-everything"
 flags="$flags -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
 libraries="$(pkg-config --libs yyjson libutf8proc libuv libllhttp openssl) -lm"
 sources="$(find src/base src/codec src/os src/text src/net src/config -name '*.c')"

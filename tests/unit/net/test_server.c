@@ -321,7 +321,7 @@ static void write_certificate(void)
 {
   (void)snprintf(certificate_path, sizeof certificate_path, "/tmp/allm-test-net-%d.crt", (int)getpid());
   (void)snprintf(key_path, sizeof key_path, "/tmp/allm-test-net-%d.key", (int)getpid());
-  EVP_PKEY *key = EVP_EC_gen("P-256");
+  EVP_PKEY *key = EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256");
   X509 *certificate = X509_new();
   assert_non_null(key);
   assert_non_null(certificate);
