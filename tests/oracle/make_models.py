@@ -4,20 +4,22 @@
 Weights are random, tokenizers are trained here on text that every Debian machine has plus lines in many scripts. Each
 name below is one architecture with the variations that the loader must get right.
 """
-import json
+import collections
 import os
 import pathlib
 import random
+import re
 import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 import transformers as T
+from hard_strings import hard_strings
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 torch.set_num_threads(1)
 T.logging.disable_progress_bar()
-V = 700  # rows of the embedding matrix; tokens are fewer
+V = 700  # rows of the embedding matrix, unless said otherwise; tokens are fewer
 
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -32,15 +34,19 @@ MANY_SCRIPTS = [
     "def f(x):\n    return {'a': [1, 2, 3]}\n", "http://a.b/c?d=e&f=%20 <div class=\"x\">", "!!! ??? ... --- ___ ''' \"\"\"",
 ]
 
+Size = collections.namedtuple("Size", "rows hard")
 
-def corpus():
+
+def corpus(hard):
     lines = []
     for path in ("/usr/share/common-licenses/GPL-3", "/usr/share/common-licenses/Apache-2.0"):
         lines += open(path, errors="ignore").read().split("\n\n")
+    if hard:
+        lines += hard_strings(seed=99, count=6000)
     return lines + MANY_SCRIPTS * 20
 
 
-def byte_level(kind, specials):
+def byte_level(size, kind, specials):
     tokenizer = Tokenizer(models.BPE(ignore_merges=kind == "llama3"))
     if kind == "qwen2":
         tokenizer.normalizer = normalizers.NFC()
@@ -52,23 +58,23 @@ def byte_level(kind, specials):
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ])
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=V - 20, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    trainer = trainers.BpeTrainer(vocab_size=size.rows - 20, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
                                   show_progress=False)
-    tokenizer.train_from_iterator(corpus(), trainer)
+    tokenizer.train_from_iterator(corpus(size.hard), trainer)
     tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in specials])
     return tokenizer
 
 
-def qwen2_tokenizer():
-    tokenizer = byte_level("qwen2", ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+def qwen2_tokenizer(size):
+    tokenizer = byte_level(size, "qwen2", ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in
                           ("<think>", "</think>", "<tool_call>", "</tool_call>")])
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     return tokenizer, dict(eos_token="<|im_end|>", pad_token="<|endoftext|>")
 
 
-def llama3_tokenizer():
-    tokenizer = byte_level("llama3", ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|start_header_id|>",
+def llama3_tokenizer(size):
+    tokenizer = byte_level(size, "llama3", ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|start_header_id|>",
                                       "<|end_header_id|>"])
     bos = tokenizer.token_to_id("<|begin_of_text|>")
     tokenizer.post_processor = processors.Sequence([
@@ -79,20 +85,25 @@ def llama3_tokenizer():
     return tokenizer, dict(bos_token="<|begin_of_text|>", eos_token="<|eot_id|>")
 
 
-def gpt2_tokenizer():
-    return byte_level("gpt2", ["<|endoftext|>"]), dict(bos_token="<|endoftext|>", eos_token="<|endoftext|>")
+def gpt2_tokenizer(size):
+    return byte_level(size, "gpt2", ["<|endoftext|>"]), dict(bos_token="<|endoftext|>", eos_token="<|endoftext|>")
 
 
-def spm_tokenizer(scheme):
+def spm_tokenizer(size, scheme):
     """A SentencePiece-style BPE: pieces are learnt, then every way to split a piece becomes a merge, in the order of the
     pieces, as the conversion from SentencePiece models does it."""
     learner = Tokenizer(models.BPE())
     learner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     learner.pre_tokenizer = pre_tokenizers.Split(Regex("▁*[^▁\n]*|\n"), "isolated")
-    learner.train_from_iterator(corpus(), trainers.BpeTrainer(vocab_size=V - 275, show_progress=False))
-    pieces = sorted(learner.get_vocab().items(), key=lambda item: item[1])
+    # A NUL is <0x00>, never a piece. Special tokens are cut out of text before it is merged, and libllama takes the
+    # well-known names of ends ("<|im_end|>") for special even in a vocabulary where they are plain.
+    text = [re.sub(r"\0|</?s>|<unk>|\[/?INST\]|<0x..>|<\|[a-z_]+\|>", "", line) for line in corpus(size.hard)]
+    learner.train_from_iterator(text, trainers.BpeTrainer(vocab_size=size.rows - 275, limit_alphabet=size.rows // 3,
+                                                             show_progress=False))
     specials = ["<unk>", "<s>", "</s>"]
-    names = specials + [f"<0x{b:02X}>" for b in range(256)] + [p for p, _ in pieces]
+    fixed = specials + [f"<0x{b:02X}>" for b in range(256)]
+    pieces = sorted((item for item in learner.get_vocab().items() if item[0] not in fixed), key=lambda item: item[1])
+    names = fixed + [p for p, _ in pieces]
     vocab = {name: i for i, name in enumerate(names)}
     plain = set(p for p, _ in pieces)
     merges = []
@@ -135,18 +146,18 @@ MODELS = {
     "qwen2-f16": (lambda: T.Qwen2Config(**BASE, tie_word_embeddings=True), qwen2_tokenizer, dict(dtype=torch.float16)),
     "qwen2-yarn": (lambda: T.Qwen2Config(**BASE, rope_parameters=dict(rope_type="yarn", rope_theta=10000.0, factor=4.0,
                                          original_max_position_embeddings=64)), qwen2_tokenizer, {}),
-    "llama": (lambda: T.LlamaConfig(**BASE, tie_word_embeddings=False), lambda: spm_tokenizer("legacy"), {}),
-    "llama-tied-bf16": (lambda: T.LlamaConfig(**BASE, tie_word_embeddings=True), lambda: spm_tokenizer("first"),
+    "llama": (lambda: T.LlamaConfig(**BASE, tie_word_embeddings=False), lambda size: spm_tokenizer(size, "legacy"), {}),
+    "llama-tied-bf16": (lambda: T.LlamaConfig(**BASE, tie_word_embeddings=True), lambda size: spm_tokenizer(size, "first"),
                         dict(dtype=torch.bfloat16)),
     "llama-shards": (lambda: T.LlamaConfig(**BASE, head_dim=32, tie_word_embeddings=False),
-                     lambda: spm_tokenizer("always"), dict(shard="100KB")),
+                     lambda size: spm_tokenizer(size, "always"), dict(shard="100KB")),
     "llama-bias": (lambda: T.LlamaConfig(**BASE, attention_bias=True, mlp_bias=True), gpt2_tokenizer, {}),
-    "llama-mha": (lambda: T.LlamaConfig(**{**BASE, "num_key_value_heads": 4}), lambda: spm_tokenizer("never"), {}),
+    "llama-mha": (lambda: T.LlamaConfig(**{**BASE, "num_key_value_heads": 4}), lambda size: spm_tokenizer(size, "never"), {}),
     "llama3": (lambda: T.LlamaConfig(**BASE, rope_parameters=LLAMA3_ROPE, tie_word_embeddings=True),
                llama3_tokenizer, {}),
     "llama-linear": (lambda: T.LlamaConfig(**BASE, rope_parameters=dict(rope_type="linear", rope_theta=10000.0,
                                            factor=2.0)), gpt2_tokenizer, {}),
-    "mistral": (lambda: T.MistralConfig(**BASE, head_dim=16, sliding_window=None), lambda: spm_tokenizer("first"), {}),
+    "mistral": (lambda: T.MistralConfig(**BASE, head_dim=16, sliding_window=None), lambda size: spm_tokenizer(size, "first"), {}),
 }
 
 
@@ -161,13 +172,15 @@ def randomise(model):
                 p.normal_(0, 0.3)
 
 
-def make(name, out):
+def make(name, out, vocab=V, hard=False):
+    """hard: the tokenizer learns from hard strings too."""
     directory = pathlib.Path(out) / name
     config, tokenizer, options = MODELS[name]
     torch.manual_seed(1)
     random.seed(1)
-    tok, special = tokenizer()
+    tok, special = tokenizer(Size(vocab, hard))
     config = config()
+    config.vocab_size = vocab
     config.eos_token_id = tok.token_to_id(special["eos_token"])
     config.bos_token_id = tok.token_to_id(special["bos_token"]) if "bos_token" in special else None
     config.pad_token_id = None

@@ -12,9 +12,10 @@ struct ranks {
   int32_t n_pairs;
 };
 
-static bool is_mergeable(const struct al_hf_tokenizer *t, int32_t id)
+/* libllama joins whatever gives a token's text, whatever kind of token it is. */
+static bool is_token(const struct al_hf_tokenizer *t, const char *text, size_t size)
 {
-  return id >= 0 && t->types[id] == AL_TOKEN_NORMAL;
+  return al_hf_tokenizer_id(t, al_str_n(text, size)) >= 0;
 }
 
 static size_t char_bytes(char lead)
@@ -52,10 +53,9 @@ static int32_t count_splits(const struct al_hf_tokenizer *t, const char *token)
   int32_t n = 0;
   for (size_t at = 0; at < size;) {
     size_t next = at + char_bytes(token[at]);
-    if (!is_mergeable(t, al_hf_tokenizer_id(t, al_str_n(token + at, next - at))))
+    if (!is_token(t, token + at, next - at))
       return -1;
-    if (next < size && is_mergeable(t, al_hf_tokenizer_id(t, al_str_n(token, next))) &&
-        is_mergeable(t, al_hf_tokenizer_id(t, al_str_n(token + next, size - next))))
+    if (next < size && is_token(t, token, next) && is_token(t, token + next, size - next))
       n++;
     at = next;
   }
