@@ -259,3 +259,10 @@ void al_kv_release(struct al_kv *kv, struct al_sequence *sequence, bool keep)
   sequence->slot = -1;
   sequence->n_past = sequence->n_shared = 0;
 }
+
+void al_kv_restart(struct al_kv *kv, struct al_sequence *sequence)
+{
+  (void)forget(kv, sequence->slot, 0);
+  kv->slots[sequence->slot].n_shared = 0;
+  sequence->n_past = sequence->n_shared = 0;
+}

@@ -42,6 +42,8 @@ void al_kv_done(struct al_kv *kv);
 bool al_kv_acquire(struct al_kv *kv, struct al_sequence *sequence);
 /* Takes the slot back; with `keep` its tokens move into an idle slot. */
 void al_kv_release(struct al_kv *kv, struct al_sequence *sequence, bool keep);
+/* Empties a running sequence's slot, which it keeps: it starts again with its prompt. */
+void al_kv_restart(struct al_kv *kv, struct al_sequence *sequence);
 bool al_kv_evict(struct al_kv *kv); /* the least recently used idle one; false: there is none */
 
 #endif

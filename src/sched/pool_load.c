@@ -40,7 +40,8 @@ static enum al_code start_scheduler(struct al_pool_model *model, struct al_err *
     .ops = loaded->engine->text,
     .model = loaded->model,
     .gate = gate_of(model),
-    .max_waiting = model->pool->options.max_waiting,
+    /* The pool counts who waits; preempted ones wait here too, and must not push out somebody it let in. */
+    .max_waiting = model->pool->options.max_waiting + (size_t)loaded->info.n_seq_max,
   };
   return al_scheduler_start(&options, &loaded->scheduler, err);
 }

@@ -20,6 +20,7 @@ struct al_sequence {
   int32_t slot;    /* the engine's sequence; -1: not running */
   uint64_t order;  /* of arrival: the youngest has the largest */
   int64_t n_generated;
+  int n_restarts;                      /* the engine lost its state so often */
   int64_t admitted_ns, first_token_ns; /* 0: not yet */
   size_t batch_first, batch_count;     /* its items of the current batch */
 };

@@ -166,7 +166,7 @@ static void isolate(struct al_scheduler *s, const struct al_err *whole)
     enum al_code code = n_batch > 1 ? decode(s, add_items(s, sequence, 0), &err) : whole->code;
     if (code == AL_OK)
       advance(s, sequence);
-    else if (!al_cancelled(s->stop))
+    else if (!al_cancelled(s->stop)) /* al_scheduler_end clears what a lost sequence left */
       al_scheduler_end(s, sequence, AL_END_FAILED, &err);
   }
 }
@@ -183,6 +183,25 @@ static bool find_room(struct al_scheduler *s, const struct al_err *err)
   bool spoke = s->running[0]->n_generated > 0;
   al_scheduler_end(s, s->running[0], spoke ? AL_END_LENGTH : AL_END_FAILED, spoke ? nullptr : err);
   return false;
+}
+
+/* The engine failed and could not put the batch's sequences back as they were (recurrent state): they begin again,
+ * a few times. A crowd is thinned out first, for it may have been what was too much. */
+static void restart_batch(struct al_scheduler *s, const struct al_err *err)
+{
+  constexpr int MOST_RESTARTS = 3;
+  al_log_err(AL_LOG_WARN, "sequences_lost", err);
+  if (s->n_running > 1)
+    al_scheduler_preempt_youngest(s);
+  for (size_t i = 0; i < s->n_batch; i++) {
+    struct al_sequence *sequence = s->batch[i];
+    if (sequence == nullptr)
+      continue;
+    if (sequence->n_restarts++ < MOST_RESTARTS)
+      al_kv_restart(&s->kv, sequence);
+    else
+      al_scheduler_end(s, sequence, AL_END_FAILED, err);
+  }
 }
 
 void al_scheduler_step(struct al_scheduler *s)
@@ -202,7 +221,11 @@ void al_scheduler_step(struct al_scheduler *s)
     if (plan.n_streams > 0)
       al_chunk_learn(&s->chunk, plan.n_prompt, al_now_ns() - started);
     advance_batch(s);
-  } else if (!al_cancelled(s->stop)) {
+  } else if (al_cancelled(s->stop)) {
+    return;
+  } else if (al_streq(err.reason, "sequence_lost")) {
+    restart_batch(s, &err);
+  } else {
     isolate(s, &err);
   }
 }

@@ -327,6 +327,70 @@ static void only_the_culprit_fails(void **)
   kit_close(&kit);
 }
 
+static int n_until_lost;
+
+/* A recurrent engine that fails in the middle: the state of the batch's sequences is gone. */
+static enum al_code loses_sequences(struct al_engine_model *model, const struct al_text_item *items, size_t n_items,
+                                    const struct al_cancel *stop, struct al_err *err)
+{
+  if (--n_until_lost != 0)
+    return al_engine_fake.text->decode(model, items, n_items, stop, err);
+  for (size_t i = 0; i < n_items; i++)
+    (void)al_engine_fake.text->sequence_remove(model, items[i].sequence, 0, -1);
+  return al_fail_reason(err, al_fail(err, AL_INTERNAL, "failed in the middle"), "sequence_lost");
+}
+
+static void lost_sequences_begin_again(void **)
+{
+  struct kit kit = { .ops = *al_engine_fake.text };
+  struct client clients[3];
+  kit.ops.decode = loses_sequences;
+  n_until_lost = 5;
+  al_fake_knobs.never_ends = true;
+  kit_open(&kit, 0, 0, 0);
+  for (int i = 0; i < 3; i++) {
+    client_init(&clients[i]);
+    client_submit(&kit, &clients[i], "one of three", 30);
+  }
+  char *alone = nullptr;
+  for (int i = 0; i < 3; i++) {
+    client_wait(&clients[i]);
+    alone = alone == nullptr ? kit_alone("one of three", 30) : alone;
+    assert_int_equal(clients[i].result.end, AL_END_LENGTH);
+    assert_string_equal(client_text(&clients[i]), alone);
+    client_done(&clients[i]);
+  }
+  al_free(alone);
+  kit_close(&kit);
+}
+
+static void a_stream_goes_on_beside_a_long_prompt(void **)
+{
+  struct kit kit = {};
+  struct client stream, prompt;
+  char long_prompt[1001];
+  memset(long_prompt, 'x', 1000);
+  long_prompt[1000] = '\0';
+  al_fake_knobs.never_ends = true;
+  kit_open(&kit, 2000, 16, 2);
+  client_init(&stream);
+  client_init(&prompt);
+  stream.hold_at = prompt.hold_at = 1;
+  client_submit(&kit, &stream, "abc", 100);
+  client_wait_held(&stream);
+  client_submit(&kit, &prompt, long_prompt, 1);
+  client_release(&stream);
+  client_wait_held(&prompt);
+  assert_true(stream.n_tokens >= 1000 / 15); /* one token in each step of at most 15 prompt tokens */
+  client_release(&prompt);
+  client_wait(&prompt);
+  client_wait(&stream);
+  assert_int_equal(stream.n_tokens, 100);
+  client_done(&stream);
+  client_done(&prompt);
+  kit_close(&kit);
+}
+
 /* --- prefixes --------------------------------------------------------------------------------------------------- */
 
 static int cached_of(struct kit *kit, const char *prompt, const char *expected)
@@ -501,6 +565,8 @@ int main(void)
     cmocka_unit_test_setup(queue_overflow_is_refused, reset),
     cmocka_unit_test_setup(an_error_ends_the_request_and_the_scheduler_lives, reset),
     cmocka_unit_test_setup(only_the_culprit_fails, reset),
+    cmocka_unit_test_setup(lost_sequences_begin_again, reset),
+    cmocka_unit_test_setup(a_stream_goes_on_beside_a_long_prompt, reset),
     cmocka_unit_test_setup(prefixes_are_reused_and_change_nothing, reset),
     cmocka_unit_test_setup(a_running_prefix_is_shared, reset),
     cmocka_unit_test_setup(without_partial_removal_only_whole_sequences_go_on, reset),
