@@ -1,5 +1,6 @@
 #include "app/supervisor.h"
 
+#include "app/log_options.h"
 #include "app/paths.h"
 #include "app/quarantine.h"
 #include "app/worker_link.h"
@@ -268,6 +269,7 @@ static void turn(struct supervisor *s)
 
 static enum al_code start(struct supervisor *s, struct al_err *err)
 {
+  AL_TRY(al_log_options(s->config, err));
   AL_TRY(check_exposure(s->config, err));
   AL_TRY(al_path_worker(s->program, sizeof s->program, err));
   AL_TRY(open_signals(s, err));

@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "app/crash_board.h"
 #include "app/engines.h"
+#include "app/log_options.h"
 #include "app/paths.h"
 #include "app/worker_link.h"
 #include "base/alloc.h"
@@ -13,7 +14,6 @@
 #include "inference/inference.h"
 #include "net/http.h"
 #include "os/file.h"
-#include "os/machine.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -59,18 +59,6 @@ static enum al_code read_arguments(struct worker *w, int argc, char **argv, stru
   if (w->n_listen_fds < 1 || w->n_listen_fds > 8)
     return al_fail(err, AL_INVALID_REQUEST, "the worker is started by \"allm serve\", not by hand");
   return AL_OK;
-}
-
-static enum al_code set_up_log(const struct al_config *config, struct al_err *err)
-{
-  static const char *const levels[] = { "debug", "info", "warn", "error" };
-  for (size_t i = 0; i < AL_COUNT(levels); i++) {
-    if (strcmp(config->log_level, levels[i]) != 0)
-      continue;
-    al_log_setup((enum al_log_level)i, config->log_json);
-    return AL_OK;
-  }
-  return al_fail_param(err, "log-level", "log-level is debug, info, warn or error, not \"%s\"", config->log_level);
 }
 
 /* Before any thread starts, so that all inherit the mask. SIGINT from a terminal is the supervisor's to act on. */
@@ -203,7 +191,7 @@ static enum al_code open_server(struct worker *w, struct al_err *err)
 static enum al_code open_all(struct worker *w, int argc, char **argv, struct al_err *err)
 {
   AL_TRY(read_arguments(w, argc, argv, err));
-  AL_TRY(set_up_log(&w->config, err));
+  AL_TRY(al_log_options(&w->config, err));
   AL_TRY(open_signals(w, err));
   AL_TRY(al_crash_board_open(AL_WORKER_BOARD_FD, &w->board, err));
   al_preflight_set_program("/proc/self/exe");
