@@ -138,6 +138,20 @@ static void reply_whole(struct al_api_generation *generation)
   log_end(generation, generation->finish == AL_FINISH_LENGTH ? "length" : "stop");
 }
 
+/* Most often the client has left and nobody reads this; but the server may also be going down under a client that
+ * waits, or a deadline has passed. */
+static void fail_cancelled(struct al_api_generation *generation)
+{
+  struct al_err err;
+  if (atomic_load(&generation->api->draining))
+    (void)!al_fail_reason(&err, al_fail(&err, AL_CANCELLED, "The server is shutting down"), "shutting_down");
+  else if (al_cancel_reason(al_http_cancel(generation->exchange)) == AL_TIMEOUT)
+    (void)!al_fail(&err, AL_TIMEOUT, "The request took too long");
+  else
+    (void)!al_fail(&err, AL_CANCELLED, "The request was cancelled");
+  fail(generation, &err);
+}
+
 static void on_done(struct al_api_generation *generation, const struct al_text_event *event)
 {
   generation->usage = event->usage;
@@ -146,8 +160,7 @@ static void on_done(struct al_api_generation *generation, const struct al_text_e
   generation->predicted_ms = event->predicted_ms;
   struct al_err err;
   if (event->finish == AL_FINISH_CANCELLED) {
-    (void)!al_fail(&err, AL_CANCELLED, "The request was cancelled");
-    fail(generation, &err);
+    fail_cancelled(generation);
   } else if (event->finish == AL_FINISH_ERROR) {
     (void)!al_fail(&err, AL_INTERNAL, "The generation ended with an error");
     fail(generation, &err);

@@ -124,6 +124,14 @@ def test_only_json_is_read(fake):
         assert fake.request("POST", "/v1/chat/completions", CHAT, {"Content-Type": kind})[0] == 200
 
 
+def test_too_large(fake):
+    status, _, answer = fake.request("POST", "/v1/chat/completions", b" " * (17 << 20))
+    assert status == 413 and answer["error"]["message"]
+    big = {**CHAT, "messages": [{"role": "user", "content": "x" * (15 << 20)}]}
+    status, _, answer = fake.post("/v1/chat/completions", big)
+    assert status == 400 and answer["error"]["code"] == "context_length_exceeded"
+
+
 def test_a_body_cut_short(fake):
     text = json.dumps(CHAT).encode()
     for cut in (0, 1, len(text) // 2, len(text) - 1):

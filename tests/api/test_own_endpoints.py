@@ -96,7 +96,7 @@ def test_a_key_guards_everything_but_health():
         assert "secret-key" not in str(guarded.request("GET", "/status", None, {"x-api-key": "secret-key"}))
 
 
-def test_readiness_while_draining():
+def test_a_running_stream_outlives_the_order_to_end():
     """A stream that is open when the server is told to end goes on to its end."""
     with running("fake", "--decode-ms", "20") as slow:
         stream = slow.client.chat.completions.create(model="fake", stream=True, max_tokens=30,

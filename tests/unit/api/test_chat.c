@@ -136,6 +136,27 @@ static void a_cancelled_answer_is_no_success(void **state)
   done(&f);
 }
 
+static void why_an_answer_was_cancelled(void **state)
+{
+  (void)state;
+  struct fixture f;
+  post(&f, "{" MESSAGES "}");
+  play_started(5);
+  al_cancel_fire(f.exchange.cancel, AL_TIMEOUT);
+  play_done(AL_FINISH_CANCELLED, 1);
+  assert_int_equal(f.exchange.status, 504);
+  done(&f);
+
+  post(&f, "{" MESSAGES "}");
+  play_started(5);
+  al_api_set_draining(f.api);
+  al_cancel_fire(f.exchange.cancel, AL_CANCELLED);
+  play_done(AL_FINISH_CANCELLED, 1);
+  assert_int_equal(f.exchange.status, 503);
+  assert_non_null(strstr(f.exchange.headers, "retry-after"));
+  done(&f);
+}
+
 static void a_client_that_leaves_gets_nothing_more(void **state)
 {
   (void)state;
@@ -380,6 +401,7 @@ int main(void)
     cmocka_unit_test(a_failure_before_the_stream_is_an_http_error),
     cmocka_unit_test(a_failure_in_the_stream_is_an_event),
     cmocka_unit_test(a_cancelled_answer_is_no_success),
+    cmocka_unit_test(why_an_answer_was_cancelled),
     cmocka_unit_test(a_client_that_leaves_gets_nothing_more),
     cmocka_unit_test(refused_by_the_engine),
     cmocka_unit_test(every_sampling_parameter_arrives),
