@@ -341,7 +341,8 @@ static bool dies(struct al_engine_model *model, const struct al_text_item *items
   if (pid == 0) {
     setrlimit(RLIMIT_CORE, &(struct rlimit){});
     (void)signal(SIGABRT, SIG_DFL);
-    (void)freopen("/dev/null", "w", stderr);
+    if (freopen("/dev/null", "w", stderr) == nullptr)
+      _exit(99);
     (void)decode(model, items, n);
     _exit(0);
   }
