@@ -45,10 +45,17 @@ static bool ends_path(char c)
   return c == '\0' || strchr(" \t\n\"'`()[]{}<>,;:", c) != nullptr;
 }
 
-/* `at` is a '/': does an absolute path begin here? */
-static bool begins_path(const char *text, const char *at)
+/* Of an absolute path that begins at the '/' `at`: its last part. Our own addresses ("/v1/models") and single parts
+ * ("/status") tell nothing and stay: then it is `at` itself. */
+static const char *last_part(const char *text, const char *at)
 {
-  return (at == text || ends_path(at[-1]) || at[-1] == '=') && !ends_path(at[1]);
+  if ((at != text && !ends_path(at[-1]) && at[-1] != '=') || strncmp(at, "/v1/", 4) == 0)
+    return at;
+  const char *last = at;
+  for (const char *end = at + 1; !ends_path(*end); end++)
+    if (*end == '/' && !ends_path(end[1]))
+      last = end + 1;
+  return last;
 }
 
 void al_api_error_message(const struct al_err *err, char *message, size_t size)
@@ -56,14 +63,8 @@ void al_api_error_message(const struct al_err *err, char *message, size_t size)
   size_t length = 0;
   const char *text = err->message;
   for (const char *at = text; *at != '\0' && length + 1 < size; at++) {
-    if (*at == '/' && begins_path(text, at)) {
-      const char *end = at;
-      const char *last = at + 1;
-      for (; !ends_path(*end); end++)
-        if (*end == '/' && !ends_path(end[1]))
-          last = end + 1;
-      at = last;
-    }
+    if (*at == '/')
+      at = last_part(text, at);
     message[length++] = *at;
   }
   message[length] = '\0';

@@ -68,6 +68,8 @@ static void paths_do_not_leave(void **state)
     { "model org/name and 3/4 of it", "model org/name and 3/4 of it" },
     { "read/write and / alone", "read/write and / alone" },
     { "file=/a/b,(/c/d)", "file=b,(d)" },
+    { "see GET /v1/models and /status", "see GET /v1/models and /status" },
+    { "//a//b", "b" },
     { "", "" },
   };
   for (size_t i = 0; i < AL_COUNT(cases); i++) {
