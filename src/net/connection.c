@@ -43,7 +43,7 @@ void al_connection_open(struct al_connection *connection)
   link_in(connection);
   set_peer(connection);
   al_connection_reset_parser(connection);
-  al_buf_init(&connection->pending, 2 * AL_NET_READ_BYTES);
+  al_buf_init(&connection->pending, 4 * AL_NET_READ_BYTES);
   al_buf_init(&connection->out, SIZE_MAX / 2);
   al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_HEAD);
   al_connection_start_reading(connection);
@@ -64,19 +64,20 @@ static void finish_exchange(struct al_connection *connection, int status)
   }
   (void)al_net_response_drop(exchange);
   al_net_exchange_release(exchange);
+}
+
+static void end_running(struct al_connection *connection)
+{
   atomic_fetch_sub_explicit(&connection->loop->server->n_active_exchanges, 1, memory_order_relaxed);
 }
 
 static void abandon_exchange(struct al_connection *connection, enum al_connection_phase phase)
 {
-  struct al_http_exchange *exchange = connection->exchange;
-  (void)al_net_response_drop(exchange);
-  if (phase != AL_CONN_RUNNING) { /* nobody has seen it yet: the user's reference is still ours */
-    connection->exchange = nullptr;
-    al_http_unref(exchange);
-    al_net_exchange_release(exchange);
-    return;
-  }
+  (void)al_net_response_drop(connection->exchange);
+  if (phase == AL_CONN_RUNNING)
+    end_running(connection);
+  else /* no handler has seen it: the user's reference is still ours */
+    al_http_unref(connection->exchange);
   finish_exchange(connection, 499);
 }
 
@@ -131,6 +132,7 @@ static void end_connection(struct al_connection *connection)
 void al_connection_answered(struct al_connection *connection, bool close_now)
 {
   bool keep_alive = connection->exchange->keep_alive && !connection->loop->draining;
+  end_running(connection);
   finish_exchange(connection, connection->exchange->status);
   if (close_now) {
     al_connection_close(connection);
@@ -199,16 +201,27 @@ static void answer_unrouted(struct al_http_exchange *exchange)
                         "This path does not take this method; see the Allow header.");
 }
 
-static bool pass_middleware(struct al_connection *connection)
+static void ask_middleware(struct al_connection *connection)
 {
   const struct al_http_server_options *options = &connection->loop->server->options;
   struct al_http_exchange *exchange = connection->exchange;
-  for (size_t i = 0; i < options->n_middleware; i++) {
+  exchange->admission = AL_NET_ADMITTED;
+  for (size_t i = 0; i < options->n_middleware && exchange->admission == AL_NET_ADMITTED; i++) {
     exchange->n_before = i + 1;
     if (options->middleware[i].before != nullptr && !options->middleware[i].before(exchange, options->app))
-      return false;
+      exchange->admission = AL_NET_REFUSED;
   }
-  return true;
+}
+
+bool al_connection_admit_body(struct al_connection *connection)
+{
+  struct al_http_exchange *exchange = connection->exchange;
+  bool keep_alive = exchange->keep_alive;
+  exchange->keep_alive = false; /* a refusal leaves the body unread */
+  ask_middleware(connection);
+  if (exchange->admission == AL_NET_ADMITTED)
+    exchange->keep_alive = keep_alive;
+  return exchange->admission == AL_NET_ADMITTED;
 }
 
 static void start_running(struct al_connection *connection)
@@ -224,12 +237,12 @@ void al_connection_dispatch(struct al_connection *connection)
   struct al_http_server *server = connection->loop->server;
   start_running(connection);
   atomic_fetch_add_explicit(&server->n_requests_total, 1, memory_order_relaxed);
-  if (pass_middleware(connection)) {
-    if (exchange->match.route != nullptr)
-      exchange->match.route->handler(exchange, server->options.app);
-    else
-      answer_unrouted(exchange);
-  }
+  if (exchange->admission == AL_NET_NOT_ASKED)
+    ask_middleware(connection);
+  if (exchange->admission == AL_NET_ADMITTED && exchange->match.route != nullptr)
+    exchange->match.route->handler(exchange, server->options.app);
+  else if (exchange->admission == AL_NET_ADMITTED)
+    answer_unrouted(exchange);
   al_http_unref(exchange);
   al_connection_flush(connection);
 }

@@ -72,6 +72,8 @@ void al_connection_reset_parser(struct al_connection *connection);
 
 /* Requests: connection.c. The head or the whole request is in; `fault` answers without asking anybody. */
 bool al_connection_begin_request(struct al_connection *connection);
+/* Asks the middleware ahead of the body; false: it has answered. */
+bool al_connection_admit_body(struct al_connection *connection);
 void al_connection_dispatch(struct al_connection *connection);
 void al_connection_refuse(struct al_connection *connection, struct al_net_fault fault);
 

@@ -145,10 +145,11 @@ static int on_headers_complete(llhttp_t *parser)
   if (parser->content_length > connection->max_body_bytes)
     return too_much_body(connection);
   connection->wants_continue = has_body && !exchange->http_1_0 && al_http_header(exchange, "expect").data != nullptr;
-  if (connection->wants_continue && exchange->match.route == nullptr) {
-    connection->skip_body = true; /* it waits for our word: the answer is no, so the body need not come */
+  /* Where the answer is no already, the body need not come: to a client that waits for our word, or is not let in. */
+  connection->skip_body = (connection->wants_continue && exchange->match.route == nullptr) ||
+                          (has_body && !al_connection_admit_body(connection));
+  if (connection->skip_body)
     return -1;
-  }
   connection->phase = AL_CONN_BODY;
   connection->n_body_wire_bytes = connection->n_trailer_bytes = 0;
   connection->body_started_ms = uv_now(&connection->loop->uv);

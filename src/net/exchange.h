@@ -23,6 +23,8 @@ struct al_net_field { /* a header or a query parameter */
   struct al_net_span name, value;
 };
 
+enum al_net_admission { AL_NET_NOT_ASKED, AL_NET_ADMITTED, AL_NET_REFUSED };
+
 enum al_net_answer { AL_NET_NO_ANSWER, AL_NET_STREAMING, AL_NET_ANSWERED };
 
 struct al_http_exchange {
@@ -47,7 +49,8 @@ struct al_http_exchange {
   int64_t started_ns;
   char peer[48];
   char id[32];
-  size_t n_before; /* middlewares whose `before` has run; loop thread only */
+  size_t n_before;                 /* middlewares whose `before` has run; loop thread only, as is */
+  enum al_net_admission admission; /* what they said */
 
   /* the answer */
   struct al_mutex lock;

@@ -39,8 +39,11 @@ struct al_http_route {
   size_t max_body_bytes; /* 0: the server's default */
 };
 
-/* before: runs in order ahead of the handler; false means it has answered. after: when the answer has ended, in
- * reverse order, with the status sent (499 when the client left before it). Either may be nullptr. */
+/* before: runs in order ahead of the handler, as soon as the headers are in: a request with a body is asked about
+ * before its body is read (al_http_body is still empty), so that strangers cannot make us hold it. false means it has
+ * answered; when a body was still to come, the connection closes after that. after: when the answer has ended, in
+ * reverse order, with the status sent (499 when the client left before it). Either may be nullptr. Both run on the
+ * loop's thread. */
 struct al_http_middleware {
   const char *name;
   bool (*before)(struct al_http_exchange *exchange, void *app);

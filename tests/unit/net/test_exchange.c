@@ -356,6 +356,40 @@ static void test_middleware(void **state)
   assert_int_equal(kit->n_before, 3);
 }
 
+/* Who is not let in is told before the body, and nobody waits for it. */
+static void test_middleware_comes_before_the_body(void **state)
+{
+  struct kit *kit = *state;
+  static const char *const refused[] = {
+    "POST /echo HTTP/1.1\r\n" H "X-Refuse: yes\r\nContent-Length: 1000000\r\n\r\nbegun",
+    "POST /echo HTTP/1.1\r\n" H "X-Refuse: yes\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "POST /echo HTTP/1.1\r\n" H "X-Refuse: yes\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+  };
+  for (size_t i = 0; i < AL_COUNT(refused); i++) {
+    int fd = wire_connect(kit);
+    wire_send(fd, refused[i]);
+    wire_read_answer(fd, &answer, false);
+    assert_int_equal(answer.status, 401);
+    assert_true(answer_has(&answer, "Connection: close"));
+    assert_true(wire_at_end(fd));
+    wire_close(fd);
+    assert_int_equal(kit_after(kit), 401);
+  }
+  int fd = wire_connect(kit); /* let in, asked once, and kept alive */
+  wire_send(fd, "POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\n");
+  wire_send(fd, "abc");
+  wire_read_answer(fd, &answer, false);
+  assert_string_equal(answer.body, "abc");
+  assert_int_equal(kit_after(kit), 200);
+  assert_int_equal(kit->n_before, 4);
+  wire_send(fd, "POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\na");
+  wire_close(fd); /* and leaves in the middle: who has been asked is told */
+  assert_int_equal(kit_after(kit), 499);
+  struct al_http_stats stats;
+  al_http_server_stats(kit->server, &stats);
+  assert_int_equal(stats.n_active_exchanges, 0);
+}
+
 /* --- many threads ----------------------------------------------------------------------------------------------- */
 
 struct producer {
@@ -426,6 +460,7 @@ int main(void)
     WITH_KIT(test_pipeline),
     WITH_KIT(test_long_pipeline),
     WITH_KIT(test_middleware),
+    WITH_KIT(test_middleware_comes_before_the_body),
     cmocka_unit_test(test_many_producers),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);

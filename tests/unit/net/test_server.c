@@ -107,6 +107,34 @@ static void test_ipv6(void **state)
   kit_stop(&kit);
 }
 
+/* Sockets that come from elsewhere, of two kinds, served by every loop; the caller may close its own at once. */
+static void test_inherited_sockets(void **state)
+{
+  (void)state;
+  char path[96];
+  (void)snprintf(path, sizeof path, "/tmp/allm-test-net-%d.sock", (int)getpid());
+  struct kit kit = {};
+  int fds[2];
+  assert_int_equal(al_http_listen("127.0.0.1", 0, &fds[0], &kit.port, &err), AL_OK);
+  assert_int_equal(al_http_listen_unix(path, &fds[1], &err), AL_OK);
+  struct al_http_server_options options = { .listen_fds = fds, .n_listen_fds = 2, .n_loops = 3 };
+  assert_int_equal(al_http_server_start(&options, &kit.server, &err), AL_OK);
+  close(fds[0]);
+  close(fds[1]);
+  for (int i = 0; i < 20; i++) {
+    wire_ask(&kit, GET("/nothing"), &answer);
+    assert_int_equal(answer.status, 404);
+    int fd = wire_connect_unix(path);
+    wire_send(fd, GET("/nothing"));
+    wire_read_answer(fd, &answer, false);
+    assert_int_equal(answer.status, 404);
+    wire_close(fd);
+  }
+  al_http_server_stop(kit.server, 0);
+  al_http_server_free(kit.server);
+  (void)unlink(path);
+}
+
 /* --- starting --------------------------------------------------------------------------------------------------- */
 
 static void nothing(struct al_http_exchange *exchange, void *app)
@@ -458,6 +486,7 @@ int main(void)
     cmocka_unit_test(test_port_in_use),
     cmocka_unit_test(test_unix_socket),
     cmocka_unit_test(test_ipv6),
+    cmocka_unit_test(test_inherited_sockets),
     cmocka_unit_test(test_refuses_to_start),
     cmocka_unit_test(test_start_without_memory),
     cmocka_unit_test(test_requests_without_memory),
