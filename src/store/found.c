@@ -74,7 +74,8 @@ static enum al_code note(struct al_found *found, const char *path, struct al_fil
 
 enum al_code al_found_weight(struct al_found *found, const char *directory, const char *name, struct al_err *err)
 {
-  char path[4096] = "";
+  char path[4096];
+  path[0] = '\0';
   struct al_file_info info = {};
   struct al_err why = {};
   enum al_code code = al_path_join(path, sizeof path, directory, name, &why);

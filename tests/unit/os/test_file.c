@@ -173,13 +173,49 @@ static void joins_and_expands_paths(void **state)
   assert_int_equal(al_path_of_program(program, 2, nullptr), AL_INVALID_REQUEST);
 }
 
+static void makes_paths_absolute(void **state)
+{
+  (void)state;
+  char out[4096], expected[4096];
+  assert_int_equal(al_dir_make(tmpdir_path("abs/real"), nullptr), AL_OK);
+  tmpdir_write("abs/real/file", "", 0);
+  assert_int_equal(symlink("real", tmpdir_path("abs/link")), 0);
+  assert_int_equal(symlink("real/file", tmpdir_path("abs/alias")), 0);
+  static const struct {
+    const char *path, *absolute;
+  } cases[] = {
+    { "abs/./real/../real/file", "abs/real/file" },
+    { "abs/link/file", "abs/real/file" },
+    { "abs/alias", "abs/alias" }, /* the last part keeps its name */
+    { "abs/real///", "abs/real" },
+    { "abs/real/..", "abs" },
+    { "abs/real/.", "abs/real" },
+  };
+  for (size_t i = 0; i < AL_COUNT(cases); i++) {
+    assert_int_equal(al_path_absolute(out, sizeof out, tmpdir_path(cases[i].path), nullptr), AL_OK);
+    assert_string_equal(out, tmpdir_path(cases[i].absolute));
+  }
+  assert_int_equal(al_path_absolute(out, sizeof out, "/", nullptr), AL_OK);
+  assert_string_equal(out, "/");
+  assert_non_null(getcwd(expected, sizeof expected));
+  assert_int_equal(al_path_absolute(out, sizeof out, ".", nullptr), AL_OK);
+  assert_string_equal(out, expected);
+  assert_int_equal(al_path_absolute(out, sizeof out, tmpdir_path("abs/none"), nullptr), AL_NOT_FOUND);
+  assert_int_equal(al_path_absolute(out, sizeof out, "", nullptr), AL_NOT_FOUND);
+  assert_int_equal(al_path_absolute(out, 5, tmpdir_path("abs/real"), nullptr), AL_INVALID_REQUEST);
+  static char longest[5000];
+  memset(longest, 'a', sizeof longest - 1);
+  assert_int_equal(al_path_absolute(out, sizeof out, longest, nullptr), AL_INVALID_REQUEST);
+}
+
 int main(void)
 {
   static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(reads_up_to_a_limit), cmocka_unit_test(names_the_file_and_the_cause),
-    cmocka_unit_test(stats_through_links), cmocka_unit_test(writes_atomically),
-    cmocka_unit_test(maps_and_reads_at),   cmocka_unit_test(lists_sorted_and_bounded),
-    cmocka_unit_test(makes_directories),   cmocka_unit_test(joins_and_expands_paths),
+    cmocka_unit_test(reads_up_to_a_limit),  cmocka_unit_test(names_the_file_and_the_cause),
+    cmocka_unit_test(stats_through_links),  cmocka_unit_test(writes_atomically),
+    cmocka_unit_test(maps_and_reads_at),    cmocka_unit_test(lists_sorted_and_bounded),
+    cmocka_unit_test(makes_directories),    cmocka_unit_test(joins_and_expands_paths),
+    cmocka_unit_test(makes_paths_absolute),
   };
   return cmocka_run_group_tests_name("os/file", tests, tmpdir_make, tmpdir_remove);
 }

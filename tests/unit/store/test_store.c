@@ -247,6 +247,18 @@ static void tells_types_from_config(void **state)
   assert_problem(store, "odd", AL_MODEL_CORRUPT, "config.json names neither");
 }
 
+static void a_models_directory_may_be_a_model(void **state)
+{
+  (void)state;
+  put_text("self/config.json", qwen_config);
+  put_safetensors("self/weights.safetensors", "w");
+  put_gguf("self/inner.gguf", "llama");
+  AL_CLEANUP(al_store_free_p) struct al_store *store = open_store("self");
+  assert_int_equal(count_models(store), 2);
+  assert_healthy(store, "self");
+  assert_healthy(store, "inner");
+}
+
 static void takes_a_pipeline_as_one_model(void **state)
 {
   (void)state;
@@ -574,6 +586,7 @@ int main(void)
     cmocka_unit_test(describes_safetensors_directories),
     cmocka_unit_test(follows_the_index),
     cmocka_unit_test(tells_types_from_config),
+    cmocka_unit_test(a_models_directory_may_be_a_model),
     cmocka_unit_test(takes_a_pipeline_as_one_model),
     cmocka_unit_test(recognises_pytorch_with_advice),
     cmocka_unit_test(reads_the_hugging_face_cache),
