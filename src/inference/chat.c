@@ -60,9 +60,8 @@ enum al_code al_chat_render(const struct al_chat_model *model, const struct al_j
   const struct al_json *objects[] = { al_json_root(model->vars), chat };
   struct al_template_vars vars = { .objects = objects, .n_objects = AL_COUNT(objects) };
   al_buf_clear(text);
-  enum al_code code = al_template_render(model->compiled, &vars, nullptr, text, err);
-  /* A buffer that could not grow is our lack of memory, whatever the template makes of it. */
-  return text->failed || code == AL_OK ? al_buf_check(text, err) : code;
+  AL_TRY(al_template_render(model->compiled, &vars, nullptr, text, err));
+  return al_buf_check(text, err);
 }
 
 enum al_code al_chat_tokenize(const struct al_loaded *loaded, struct al_str text, struct al_tokens *tokens,

@@ -10,7 +10,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-enum { VOCAB = 12, DRAWS = 40'000 };
+constexpr int VOCAB = 12;
+constexpr int DRAWS = 40'000;
 
 /* p = 0.40 0.20 0.10 0.08 0.07 0.05 0.04 0.03 0.02 0.01 0 0, in a mixed order */
 static const double probabilities[VOCAB] = { 0.05, 0.40, 0.02, 0.20, 0.10, 0.01, 0.08, 0.07, 0.04, 0.03, 0, 0 };
@@ -197,7 +198,7 @@ static void hopeless_logits_are_an_error(void **)
 
 static void mirostat_keeps_the_surprise_near_tau(void **)
 {
-  enum { WORDS = 2000, STEPS = 4000 };
+  constexpr int WORDS = 2000, STEPS = 4000;
   static float zipf[WORDS], logits[WORDS];
   double total = 0, surprise = 0;
   for (int i = 0; i < WORDS; i++)
