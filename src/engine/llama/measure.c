@@ -9,13 +9,6 @@
 /* Kept free on a GPU beside what was measured: drivers and ggml's staging take some. */
 constexpr uint64_t GPU_MARGIN_BYTES = (uint64_t)256 << 20;
 
-struct buffers {
-  uint64_t kv_bytes;
-  uint64_t compute_ram_bytes;
-  uint64_t compute_vram_bytes;
-  bool repacks; /* the CPU backend copies weights into its own layout */
-};
-
 static uint64_t mib_after(const char *line, const char *label)
 {
   const char *at = strstr(line, label);
@@ -38,9 +31,9 @@ static bool in_host_memory(const char *line)
   return al_str_starts(word, al_str("CPU")) || al_str_ends(word, al_str("_Host"));
 }
 
-static void read_line(void *user, const char *line)
+void al_llama_buffers_read(void *user, const char *line)
 {
-  struct buffers *buffers = user;
+  struct al_llama_buffers *buffers = user;
   if (strstr(line, "CPU_REPACK model buffer size") != nullptr)
     buffers->repacks = true;
   bool is_cache = strstr(line, "llama_kv_cache") != nullptr || strstr(line, "llama_memory_recurrent") != nullptr;
@@ -60,11 +53,11 @@ struct attempt {
 };
 
 /* Opens the model and a context with so many layers on GPUs, and reads what that takes. */
-static enum al_code try_layers(const struct attempt *attempt, int n_gpu_layers, struct buffers *buffers, int *n_ctx,
-                               struct al_err *err)
+static enum al_code try_layers(const struct attempt *attempt, int n_gpu_layers, struct al_llama_buffers *buffers,
+                               int *n_ctx, struct al_err *err)
 {
-  *buffers = (struct buffers){};
-  al_llama_log_watch(read_line, buffers);
+  *buffers = (struct al_llama_buffers){};
+  al_llama_log_watch(al_llama_buffers_read, buffers);
   struct llama_model *model = attempt->reopen(attempt->user, n_gpu_layers, err);
   if (model == nullptr) {
     al_llama_log_watch(nullptr, nullptr);
@@ -115,7 +108,8 @@ static uint64_t kv_on_gpu(const struct al_llama_weights *weights, uint64_t kv_by
   return weights->n_layers > 0 ? kv_bytes / (uint64_t)weights->n_layers * (uint64_t)n : 0;
 }
 
-static int layers_that_fit(const struct al_llama_weights *weights, const struct buffers *buffers, uint64_t free_bytes)
+static int layers_that_fit(const struct al_llama_weights *weights, const struct al_llama_buffers *buffers,
+                           uint64_t free_bytes)
 {
   int fit = 0;
   for (int n = 1; n <= weights->n_layers + 1; n++) {
@@ -127,7 +121,7 @@ static int layers_that_fit(const struct al_llama_weights *weights, const struct 
   return fit;
 }
 
-static void sum_up(const struct al_llama_weights *weights, const struct buffers *buffers, int n_gpu_layers,
+static void sum_up(const struct al_llama_weights *weights, const struct al_llama_buffers *buffers, int n_gpu_layers,
                    struct al_memory_estimate *estimate)
 {
   uint64_t weights_gpu = weights_on_gpu(weights, n_gpu_layers);
@@ -156,7 +150,7 @@ enum al_code al_llama_measure(al_llama_reopen_fn *reopen, void *user, const stru
   wanted = n_gpus > 0 ? wanted : 0;
 
   struct al_memory_estimate result = {};
-  struct buffers buffers;
+  struct al_llama_buffers buffers;
   AL_TRY(try_layers(&attempt, wanted, &buffers, &result.n_ctx, err));
   if (wanted > 0 && options->n_gpu_layers < 0) {
     int fit = layers_that_fit(weights, &buffers, free_gpu_bytes(gpus, n_gpus));

@@ -32,6 +32,15 @@ struct al_llama_model_params {
 void al_llama_model_params(struct al_llama_model_params *out, int n_gpu_layers, al_load_progress_fn *progress,
                            void *user);
 
+/* What libllama's log says of its buffers: a watcher for al_llama_log_watch, with a zeroed struct as its user. */
+struct al_llama_buffers {
+  uint64_t kv_bytes;
+  uint64_t compute_ram_bytes;
+  uint64_t compute_vram_bytes;
+  bool repacks; /* the CPU backend copies weights into its own layout */
+};
+void al_llama_buffers_read(void *user, const char *line);
+
 /* With a model that was opened with no_alloc: plans the context, decides how many layers go to GPUs, makes a context
  * to measure its buffers, and sums up. Only in the preflight child: hostile metadata can make ggml abort here.
  * `reopen` opens the model again for a number of GPU layers (no_alloc; free with llama_model_free). */

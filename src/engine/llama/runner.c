@@ -2,6 +2,7 @@
 
 #include "engine/llama/backend.h"
 #include "engine/llama/model.h"
+#include "engine/llama/params.h"
 
 #include "base/alloc.h"
 #include "base/macros.h"
@@ -53,7 +54,7 @@ static const char *token_text(const struct llama_vocab *vocab, llama_token token
   return text != nullptr ? text : "";
 }
 
-static void fill_info(struct al_engine_model *model, const struct al_llama_context_plan *plan)
+static void fill_info(struct al_engine_model *model, const struct al_llama_buffers *buffers)
 {
   const struct llama_model *llama = model->llama;
   float top_k = meta_float(llama, LLAMA_MODEL_META_KEY_SAMPLING_TOP_K);
@@ -70,8 +71,8 @@ static void fill_info(struct al_engine_model *model, const struct al_llama_conte
     .temperature = meta_float(llama, LLAMA_MODEL_META_KEY_SAMPLING_TEMP),
     .top_p = meta_float(llama, LLAMA_MODEL_META_KEY_SAMPLING_TOP_P),
     .top_k = isnan(top_k) || top_k > 1e6F ? 0 : (int)top_k,
-    .memory_bytes = llama_model_size(llama) +
-                    al_llama_kv_bytes_per_token(llama, plan->kv_type) * (uint64_t)llama_n_ctx(model->context),
+    .memory_bytes =
+        llama_model_size(llama) + buffers->kv_bytes + buffers->compute_ram_bytes + buffers->compute_vram_bytes,
   };
 }
 
@@ -88,7 +89,7 @@ static enum al_code check_kind(const struct llama_model *model, struct al_err *e
 }
 
 static enum al_code make_context(struct al_engine_model *model, const struct al_llama_context_plan *plan,
-                                 struct al_err *err)
+                                 struct al_llama_buffers *buffers, struct al_err *err)
 {
   struct llama_context_params params = al_llama_context_params(plan);
   model->max_outputs = (int)params.n_outputs_max;
@@ -98,7 +99,9 @@ static enum al_code make_context(struct al_engine_model *model, const struct al_
     params.abort_callback_data = model;
   }
   al_llama_log_clear();
+  al_llama_log_watch(al_llama_buffers_read, buffers);
   model->context = llama_init_from_model(model->llama, params);
+  al_llama_log_watch(nullptr, nullptr);
   if (model->context != nullptr)
     return AL_OK;
   const char *why = al_llama_log_last_error();
@@ -141,10 +144,11 @@ enum al_code al_llama_runner_new(struct llama_model *llama, const struct al_load
   AL_TRY(al_llama_text_rules_new(llama, &model->rules, err));
   struct al_llama_context_plan plan;
   al_llama_plan_context(llama, options, &plan);
-  AL_TRY(make_context(model, &plan, err));
+  struct al_llama_buffers buffers = {};
+  AL_TRY(make_context(model, &plan, &buffers, err));
   model->memory = llama_get_memory(model->context);
   model->vocab = llama_model_get_vocab(llama);
-  fill_info(model, &plan);
+  fill_info(model, &buffers);
   if (!allocate_batch(model))
     return al_fail_oom(err, (size_t)model->info.n_batch * sizeof(llama_token));
   *out = AL_TAKE(model);
