@@ -198,7 +198,8 @@ static void hopeless_logits_are_an_error(void **)
 
 static void mirostat_keeps_the_surprise_near_tau(void **)
 {
-  constexpr int WORDS = 2000, STEPS = 4000;
+  constexpr int WORDS = 2000;
+  constexpr int STEPS = 4000;
   static float zipf[WORDS], logits[WORDS];
   double total = 0, surprise = 0;
   for (int i = 0; i < WORDS; i++)
