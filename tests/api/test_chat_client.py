@@ -4,7 +4,7 @@ import concurrent.futures
 import openai
 import pytest
 
-from conftest import running, wait_until
+from api_server import running, wait_until
 
 HELLO = [{"role": "user", "content": "Who are you?"}]
 

@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 
-from conftest import running, wait_until
+from api_server import running, wait_until
 
 PATHS = ["/v1/chat/completions", "/v1/responses", "/load", "/unload", "/status", "/v1/models"]
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, ROOT
+from api_server import BUILD, ROOT
 
 MODULES = BUILD / "node_modules"
 

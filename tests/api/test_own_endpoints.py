@@ -2,7 +2,7 @@
 import openai
 import pytest
 
-from conftest import running, wait_until
+from api_server import running, wait_until
 
 
 def test_models(server):

@@ -2,7 +2,7 @@
 import openai
 import pytest
 
-from conftest import running, wait_until
+from api_server import running, wait_until
 
 KEYS = {"id", "object", "created_at", "completed_at", "status", "incomplete_details", "model", "previous_response_id",
         "instructions", "output", "error", "tools", "tool_choice", "truncation", "parallel_tool_calls", "text", "top_p",
