@@ -62,7 +62,9 @@ static enum al_code open_shard(const char *directory, struct shard *shard, struc
   if (code != AL_OK)
     return code;
   code = parse_header(shard, err);
-  return code == AL_OK ? AL_OK : al_wrap(err, "%s", shard->name);
+  if (code != AL_OK)
+    (void)al_wrap(err, "%s", shard->name);
+  return code;
 }
 
 static enum al_code register_tensors(struct al_hf_weights *weights, struct shard *shard, struct al_err *err)
@@ -176,7 +178,9 @@ static enum al_code read_index(const char *directory, struct al_st_index **index
   if (code != AL_OK)
     return al_fail(err, code == AL_INVALID_REQUEST ? AL_MODEL_CORRUPT : code, "%s", cause.message);
   code = al_st_index_parse(al_buf_view(&json), index, err);
-  return code == AL_OK ? AL_OK : al_wrap(err, "%s", INDEX_NAME);
+  if (code != AL_OK)
+    (void)al_wrap(err, "%s", INDEX_NAME);
+  return code;
 }
 
 enum al_code al_hf_weights_open(const char *directory, struct al_hf_weights **weights, struct al_err *err)
@@ -241,8 +245,8 @@ enum al_code al_hf_weights_read(const struct al_hf_weights *weights, struct al_h
   const struct shard *shard = &weights->shards[source.file];
   assert(offset <= source.tensor->size_bytes && size <= source.tensor->size_bytes - offset);
   enum al_code code = al_file_read_at(shard->fd, source.tensor->offset_bytes + offset, bytes, size, err);
-  if (code == AL_OK)
-    return AL_OK;
-  return al_wrap(err, "%s, tensor \"%.*s\"", shard->name, (int)al_min_size(source.tensor->name.size, 200),
-                 source.tensor->name.data);
+  if (code != AL_OK)
+    (void)al_wrap(err, "%s, tensor \"%.*s\"", shard->name, (int)al_min_size(source.tensor->name.size, 200),
+                  source.tensor->name.data);
+  return code;
 }

@@ -14,7 +14,7 @@ enum { U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 };
 static void put(struct al_buf *out, uint64_t value, size_t n_bytes)
 {
   for (size_t i = 0; i < n_bytes; i++)
-    al_buf_char(out, i < 8 ? (char)(value >> (8 * i)) : 0);
+    al_buf_char(out, (char)(i < 8 ? value >> (8 * i) : 0));
 }
 
 static void put_string(struct al_buf *out, const char *text)

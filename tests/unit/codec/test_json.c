@@ -199,6 +199,39 @@ static void refuses_duplicate_keys(void **state)
   assert_non_null(strstr(parse_error(many.data), "prefix 77777"));
 }
 
+/* The reader's hash, to choose keys of 8 bytes that all fall into one place of its table. */
+static uint64_t reader_hash(uint64_t word)
+{
+  uint64_t hash = (8 ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+  return hash ^ (hash >> 32);
+}
+
+static void colliding_keys_are_compared_too(void **state)
+{
+  (void)state;
+  AL_CLEANUP(al_buf_done) struct al_buf many = {};
+  char last[9] = "";
+  al_buf_char(&many, '{');
+  int n_keys = 0;
+  for (int i = 0; n_keys < 2000; i++) {
+    char key[9];
+    (void)snprintf(key, sizeof key, "%08d", i);
+    uint64_t word;
+    memcpy(&word, key, 8);
+    if ((reader_hash(word) & 4095) >= 4)
+      continue;
+    al_buf_printf(&many, "\"%s\":0,", key);
+    memcpy(last, key, sizeof last);
+    n_keys++;
+  }
+  size_t without = many.size;
+  al_buf_str(&many, "\"last\":0}");
+  al_json_doc_free(parse(many.data));
+  many.size = without;
+  al_buf_printf(&many, "\"%s\":0}", last);
+  assert_non_null(strstr(parse_error(many.data), last));
+}
+
 static void wants_fields(void **state)
 {
   (void)state;
@@ -329,6 +362,7 @@ int main(void)
     cmocka_unit_test(says_where),
     cmocka_unit_test(caps_the_depth),
     cmocka_unit_test(refuses_duplicate_keys),
+    cmocka_unit_test(colliding_keys_are_compared_too),
     cmocka_unit_test(wants_fields),
     cmocka_unit_test(prints_what_it_read),
     cmocka_unit_test(prints_numbers_that_read_back),
