@@ -70,7 +70,8 @@ static enum al_code try_layers(const struct attempt *attempt, int n_gpu_layers, 
   al_llama_log_watch(nullptr, nullptr);
   enum al_code code = AL_OK;
   if (context == nullptr)
-    code = al_fail(err, AL_MODEL_CORRUPT, "no context can be made: %s", al_llama_log_last_error());
+    code = al_fail(err, plan.kv_type == AL_KV_Q8_0 ? AL_UNSUPPORTED : AL_MODEL_CORRUPT, "no context can be made: %s",
+                   al_llama_log_last_error());
   else
     *n_ctx = (int)llama_n_ctx(context);
   if (buffers->kv_bytes == 0)
@@ -108,8 +109,8 @@ static uint64_t kv_on_gpu(const struct al_llama_weights *weights, uint64_t kv_by
   return weights->n_layers > 0 ? kv_bytes / (uint64_t)weights->n_layers * (uint64_t)n : 0;
 }
 
-static int layers_that_fit(const struct al_llama_weights *weights, const struct al_llama_buffers *buffers,
-                           uint64_t free_bytes)
+int al_llama_layers_that_fit(const struct al_llama_weights *weights, const struct al_llama_buffers *buffers,
+                             uint64_t free_bytes)
 {
   int fit = 0;
   for (int n = 1; n <= weights->n_layers + 1; n++) {
@@ -153,7 +154,7 @@ enum al_code al_llama_measure(al_llama_reopen_fn *reopen, void *user, const stru
   struct al_llama_buffers buffers;
   AL_TRY(try_layers(&attempt, wanted, &buffers, &result.n_ctx, err));
   if (wanted > 0 && options->n_gpu_layers < 0) {
-    int fit = layers_that_fit(weights, &buffers, free_gpu_bytes(gpus, n_gpus));
+    int fit = al_llama_layers_that_fit(weights, &buffers, free_gpu_bytes(gpus, n_gpus));
     if (fit < wanted)
       AL_TRY(try_layers(&attempt, fit, &buffers, &result.n_ctx, err));
     wanted = fit;

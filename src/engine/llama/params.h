@@ -41,6 +41,11 @@ struct al_llama_buffers {
 };
 void al_llama_buffers_read(void *user, const char *line);
 
+/* How many layers, the last ones first and the head as one more, have room with their share of the cache on GPUs with
+ * so much free memory. */
+int al_llama_layers_that_fit(const struct al_llama_weights *weights, const struct al_llama_buffers *buffers,
+                             uint64_t free_bytes);
+
 /* With a model that was opened with no_alloc: plans the context, decides how many layers go to GPUs, makes a context
  * to measure its buffers, and sums up. Only in the preflight child: hostile metadata can make ggml abort here.
  * `reopen` opens the model again for a number of GPU layers (no_alloc; free with llama_model_free). */

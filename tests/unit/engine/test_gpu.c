@@ -2,6 +2,7 @@
  * where there is no device at all. argv[1]: the directory of the tiny models. */
 #include "engine/llama/backend.h"
 #include "engine/llama/llama_engine.h"
+#include "engine/llama/params.h"
 #include "engine/preflight.h"
 
 #include "base/macros.h"
@@ -91,6 +92,49 @@ static void by_default_real_gpus_alone_are_used(void **)
   assert_int_equal(e.vram_bytes > 0, n_gpus(false) > 0);
 }
 
+static void as_many_layers_as_fit(void **)
+{
+  struct al_llama_weights weights = { .input_bytes = 500, .output_bytes = 1000, .n_layers = 4, .total_bytes = 2000 };
+  for (int i = 0; i < 4; i++)
+    weights.layer_bytes[i] = 100;
+  weights.layer_bytes[0] = 400; /* the first layer goes last */
+  const struct al_llama_buffers buffers = { .kv_bytes = 40, .compute_vram_bytes = 7 };
+  const struct {
+    uint64_t free_bytes;
+    int n_layers;
+  } cases[] = {
+    { 0, 0 },    { 1006, 0 }, { 1007, 1 }, { 1116, 1 }, { 1117, 2 },
+    { 1227, 3 }, { 1337, 4 }, { 1746, 4 }, { 1747, 5 }, { UINT64_MAX, 5 },
+  };
+  for (size_t i = 0; i < AL_COUNT(cases); i++)
+    assert_int_equal(al_llama_layers_that_fit(&weights, &buffers, cases[i].free_bytes), cases[i].n_layers);
+}
+
+static void reads_buffer_sizes_from_the_log(void **)
+{
+  static const char *const lines[] = {
+    "llama_kv_cache: size =   32.00 MiB (  4096 cells,   8 layers, 16/1 seqs), K (f16):   16.00 MiB, V (f16):   16.00 "
+    "MiB",
+    "llama_kv_cache:    Vulkan0 KV buffer size =    32.00 MiB",
+    "sched_reserve:    Vulkan0 compute buffer size =    70.50 MiB",
+    "sched_reserve: Vulkan_Host compute buffer size =     8.00 MiB",
+    "llama_context:        CPU  output buffer size =     1.50 MiB",
+    "sched_reserve:       CUDA0 compute buffer size =     nonsense",
+    "done_getting_tensors: tensor 'x' cannot be used with preferred buffer type CPU_REPACK, using CPU instead",
+    "compute buffer size =",
+    "",
+  };
+  struct al_llama_buffers buffers = {};
+  for (size_t i = 0; i < AL_COUNT(lines); i++)
+    al_llama_buffers_read(&buffers, lines[i]);
+  assert_int_equal(buffers.kv_bytes, 32 << 20);
+  assert_int_equal(buffers.compute_vram_bytes, 141 << 19);
+  assert_int_equal(buffers.compute_ram_bytes, 19 << 19);
+  assert_false(buffers.repacks);
+  al_llama_buffers_read(&buffers, "load_tensors:   CPU_REPACK model buffer size =     0.00 MiB");
+  assert_true(buffers.repacks);
+}
+
 int main(int argc, char **argv)
 {
   static const struct al_engine *const engines[] = { &al_engine_llama };
@@ -103,6 +147,8 @@ int main(int argc, char **argv)
   al_preflight_set_program(self);
   (void)snprintf(model_path, sizeof model_path, "%s/tiny-qwen3.gguf", argv[1]);
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(as_many_layers_as_fit),
+    cmocka_unit_test(reads_buffer_sizes_from_the_log),
     cmocka_unit_test(offloaded_layers_compute_the_same),
     cmocka_unit_test(explicit_layers_are_measured),
     cmocka_unit_test(by_default_real_gpus_alone_are_used),

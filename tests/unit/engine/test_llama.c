@@ -1,7 +1,7 @@
 /* The LlamaEngine on tiny models with random weights (tests/data/make_gguf.py). argv[1]: their directory. */
 #include "engine/llama/llama_engine.h"
 
-#include "base/clock.h"
+#include "base/alloc.h"
 #include "base/macros.h"
 #include "base/thread.h"
 #include "os/file.h"
@@ -434,6 +434,27 @@ static void wrong_files_are_named(void **)
   assert_int_equal(engine->supports(&nothing, nullptr), AL_UNSUPPORTED);
 }
 
+static void each_failed_allocation_is_an_error(void **)
+{
+  char *files[] = { qwen3_path };
+  struct al_model_descriptor descriptor = describe(files, 1);
+  struct al_load_options options = { .n_threads = 1, .n_ctx = 256 };
+  struct al_engine_model *model = nullptr;
+  (void)al_alloc_fail_at(SIZE_MAX);
+  assert_int_equal(engine->load(&descriptor, &options, nullptr, nullptr, &model, nullptr), AL_OK);
+  engine->unload(model);
+  size_t n_allocations = al_alloc_fail_at(0);
+  assert_true(n_allocations >= 8);
+  for (size_t n = 1; n <= n_allocations; n++) {
+    model = nullptr;
+    struct al_err err = {};
+    (void)al_alloc_fail_at(n);
+    assert_int_equal(engine->load(&descriptor, &options, nullptr, nullptr, &model, &err), AL_OOM_RAM);
+    assert_null(model);
+  }
+  (void)al_alloc_fail_at(0);
+}
+
 struct reader {
   const struct al_engine_model *model;
   int n_right;
@@ -527,6 +548,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(every_kv_type_runs),
     cmocka_unit_test(a_load_reports_and_stops),
     cmocka_unit_test(wrong_files_are_named),
+    cmocka_unit_test(each_failed_allocation_is_an_error),
     cmocka_unit_test(any_thread_may_tokenize_during_a_decode),
     cmocka_unit_test(unloading_gives_memory_back),
   };

@@ -101,6 +101,18 @@ static void measures_a_split_model(void **)
     assert_true(e.weights_ram_bytes < 80'000);
 }
 
+/* The heads of the tiny Llama are 16 wide, and blocks of Q8_0 hold 32 values. */
+static void a_cache_type_that_does_not_suit_is_said(void **)
+{
+  char *files[] = { llama_path[0], llama_path[1] };
+  struct al_model_descriptor descriptor = describe(files, 2);
+  struct al_load_options options = { .kv_type = AL_KV_Q8_0 };
+  struct al_memory_estimate e = {};
+  struct al_err err = {};
+  assert_int_equal(engine->estimate(&descriptor, &options, &e, &err), AL_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "q8_0"));
+}
+
 static void without_a_program_it_guesses(void **)
 {
   al_preflight_set_program(nullptr);
@@ -451,6 +463,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(measures_a_model),
     cmocka_unit_test(options_change_the_measure),
     cmocka_unit_test(measures_a_split_model),
+    cmocka_unit_test(a_cache_type_that_does_not_suit_is_said),
     cmocka_unit_test(without_a_program_it_guesses),
     cmocka_unit_test(outcomes_are_remembered),
     cmocka_unit_test(a_program_that_cannot_start_is_said),
