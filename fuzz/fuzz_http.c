@@ -30,6 +30,23 @@ static const struct al_http_route routes[] = {
   { AL_HTTP_PUT, "/small/{id}", echo, 8 },
 };
 
+static bool refuse_some(struct al_http_exchange *exchange, void *app)
+{
+  (void)app;
+  if (al_http_header(exchange, "x-no").data == nullptr)
+    return true;
+  al_http_reply_error(exchange, 401, "invalid_request_error", "no", nullptr, "no");
+  return false;
+}
+
+static void forget(struct al_http_exchange *exchange, int status, void *app)
+{
+  (void)app;
+  assert(status >= 200 && status < 600 && al_http_request_id(exchange)[0] == 'r');
+}
+
+static const struct al_http_middleware middleware[] = { { "refuse", refuse_some, forget } };
+
 static struct al_http_server server;
 static struct al_net_loop event_loop;
 
@@ -47,6 +64,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
   server.options = (struct al_http_server_options){
     .routes = routes,
     .n_routes = AL_COUNT(routes),
+    .middleware = middleware,
+    .n_middleware = 1,
     .limits = { .max_connections = 10,
                 .max_header_bytes = 2048,
                 .max_headers = 20,

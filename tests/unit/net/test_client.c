@@ -201,7 +201,7 @@ static void test_cancel_and_deadlines(void **state)
   client = open_to(&kit, 0);
   assert_int_equal(al_http_client_send(client, &request, &status, &err), AL_OK);
   AL_CLEANUP(al_buf_done) struct al_buf body = {};
-  assert_int_equal(al_http_client_read_all(client, &body, 30, &err), AL_TIMEOUT);
+  assert_int_equal(al_http_client_read_all(client, &body, 400, &err), AL_TIMEOUT);
   assert_string_equal(body.data, "one");
   al_http_client_close(client);
   al_thread_join(&thread);

@@ -236,7 +236,7 @@ static void test_slow_head(void **state)
 {
   (void)state;
   struct kit kit;
-  kit_start(&kit, (struct kit_options){ .limits = { .header_timeout_ms = 50 } });
+  kit_start(&kit, (struct kit_options){ .limits = { .header_timeout_ms = 250 } });
   int fd = wire_connect(&kit);
   wire_send(fd, "GET /hello HTTP/1.1\r\n");
   wire_read_answer(fd, &answer, false);
@@ -256,7 +256,7 @@ static void test_slowloris(void **state)
 {
   (void)state;
   struct kit kit;
-  kit_start(&kit, (struct kit_options){ .limits = { .header_timeout_ms = 80 } });
+  kit_start(&kit, (struct kit_options){ .limits = { .header_timeout_ms = 250 } });
   int fd = wire_connect(&kit);
   wire_send(fd, "GET /hello HTTP/1.1\r\nX: ");
   struct al_http_stats stats = {};
