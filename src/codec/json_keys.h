@@ -4,8 +4,8 @@
 
 #include "codec/json.h"
 
-/* Looks through the whole tree; *twice is a key that its object holds twice, or data nullptr. Sorting bounds the work
- * by n log n whatever the keys are. */
+/* Looks through the whole tree; *twice is a key that its object holds twice, or data nullptr. The work is
+ * at most n log n whatever the keys are. */
 enum al_code al_json_find_duplicate(const struct al_json *root, struct al_str *twice, struct al_err *err);
 
 #endif

@@ -210,11 +210,11 @@ static void colliding_keys_are_compared_too(void **state)
 {
   (void)state;
   AL_CLEANUP(al_buf_done) struct al_buf many = {};
-  char last[9] = "";
+  char last[12] = "";
   al_buf_char(&many, '{');
   int n_keys = 0;
   for (int i = 0; n_keys < 2000; i++) {
-    char key[9];
+    char key[12];
     (void)snprintf(key, sizeof key, "%08d", i);
     uint64_t word;
     memcpy(&word, key, 8);
