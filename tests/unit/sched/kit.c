@@ -53,6 +53,8 @@ static bool on_token(void *user, int32_t, struct al_str piece)
   while (client->holding && !client->released)
     (void)al_cond_wait(&client->changed, &client->mutex, AL_NO_DEADLINE);
   client->holding = false;
+  if (client->n_tokens == client->cancel_at)
+    al_cancel_fire(client->cancel, AL_CANCELLED);
   return client->n_tokens != client->stop_at;
 }
 

@@ -27,7 +27,8 @@ struct client {
   int n_tokens;
   int hold_at; /* the callback of this token (from 1) waits for client_release; 0: never */
   bool holding, released;
-  int stop_at; /* the callback of this token says stop; 0: never */
+  int stop_at;   /* the callback of this token says stop; 0: never */
+  int cancel_at; /* the callback of this token fires the cancel token; 0: never */
   struct al_cancel *cancel;
 };
 
