@@ -74,20 +74,19 @@ static bool meta_is(const struct llama_model *model, const char *key, const char
   return llama_model_meta_val_str(model, key, text, sizeof text) > 0 && al_streq(text, value);
 }
 
-/* libllama shows an array as "[1, 2, 3]". */
 static void read_ends(const struct llama_model *model, struct al_llama_text_rules *rules)
 {
   char text[1024];
   if (llama_model_meta_val_str(model, "allm.tokenizer.eos_token_ids", text, sizeof text) <= 0)
     return;
-  const char *at = text + strspn(text, "[ ");
+  const char *at = text;
   while (rules->n_ends < MAX_ENDS) {
     char *end = nullptr;
     long id = strtol(at, &end, 10);
     if (end == at)
       return;
     rules->ends[rules->n_ends++] = (int32_t)id;
-    at = end + strspn(end, ", ");
+    at = end;
   }
 }
 

@@ -4,7 +4,7 @@
  *   tokenizer.ggml.normalizer.nfc      bool
  *   allm.tokenizer.space_prefix        "first": before a text that starts with no special token; "each": likewise after
  *                                      each special token. Never before a space.
- *   allm.tokenizer.eos_token_ids       array of int32 */
+ *   allm.tokenizer.eos_token_ids       numbers in a string, as libllama gives no arrays out: "302 303" */
 #ifndef AL_ENGINE_LLAMA_TEXT_RULES_H
 #define AL_ENGINE_LLAMA_TEXT_RULES_H
 

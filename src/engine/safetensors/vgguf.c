@@ -87,19 +87,19 @@ static void set_sampling(struct gguf_context *gguf, const struct al_hf_config *c
 static void set_eos(struct gguf_context *gguf, const struct al_hf_config *config, int32_t eos)
 {
   static const char *const keys[] = { "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id" };
-  int32_t more[AL_HF_MAX_EOS];
+  char more[AL_HF_MAX_EOS * 12] = "";
   size_t n_keys = 0;
-  size_t n_more = 0;
+  size_t used = 0;
   for (size_t i = 0; i < config->n_eos; i++) {
     if (config->eos[i] == eos)
       continue;
     if (n_keys < AL_COUNT(keys))
       gguf_set_val_u32(gguf, keys[n_keys++], (uint32_t)config->eos[i]);
     else
-      more[n_more++] = config->eos[i];
+      used += (size_t)snprintf(more + used, sizeof more - used, "%d ", (int)config->eos[i]);
   }
-  if (n_more > 0)
-    gguf_set_arr_data(gguf, "allm.tokenizer.eos_token_ids", GGUF_TYPE_INT32, more, n_more);
+  if (used > 0)
+    gguf_set_val_str(gguf, "allm.tokenizer.eos_token_ids", more);
 }
 
 static enum al_code add_tensors(struct al_vgguf *v, struct al_err *err)

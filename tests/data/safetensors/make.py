@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""Makes the models of this folder again: make.py. Random weights, for tests that load real files without Python."""
+"""Makes the models of this folder again, and what transformers computes with them: make.py. Weights are random; for tests
+that load real files without Python."""
+import json
 import pathlib
 import sys
 
@@ -7,11 +9,35 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent.parent / "oracle"))
 import make_models
 import torch
+import transformers as T
 
 make_models.BASE.update(hidden_size=32, intermediate_size=64, num_attention_heads=2, num_key_value_heads=1,
                         max_position_embeddings=512)
 make_models.MODELS["qwen3-shards"][2]["shard"] = "30KB"
 make_models.MODELS["llama"][2]["dtype"] = torch.bfloat16
-for name, vocab in (("qwen3-shards", 288), ("llama", 420)):
-    for path in make_models.make(name, HERE, vocab=vocab).iterdir():
-        path.chmod(0o644)
+PROMPT = [5, 260, 17, 33, 99, 200, 1, 2, 150, 42]
+
+
+def expected(directory):
+    """The greedy continuation, and the first logits behind the prompt."""
+    model = T.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+    ids = list(PROMPT)
+    with torch.inference_mode():
+        logits = model(torch.tensor([ids])).logits[0, -1, :8].tolist()
+        for _ in range(24):
+            ids.append(int(model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+    return dict(prompt=PROMPT, greedy=ids[len(PROMPT):], logits=[round(x, 6) for x in logits])
+
+
+def main():
+    outcome = {}
+    for name, vocab in (("qwen3-shards", 288), ("llama", 420)):
+        directory = make_models.make(name, HERE, vocab=vocab)
+        for path in directory.iterdir():
+            path.chmod(0o644)
+        outcome[name] = expected(directory)
+    (HERE / "expected.json").write_text(json.dumps(outcome, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
