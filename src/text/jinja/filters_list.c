@@ -121,22 +121,24 @@ static enum al_code one_key(struct al_jj_render *r, struct al_jj_value item, str
   return case_sensitive ? AL_OK : al_jj_fold_case(r, *key, key);
 }
 
-/* sort(attribute="a,b") compares by several. */
+/* sort() compares lists of keys, even of one: attribute="a,b" gives several, and equal keys need no order. */
 static enum al_code multi_key(struct al_jj_render *r, struct al_jj_value item, struct al_jj_value path,
                               bool case_sensitive, struct al_jj_value *key)
 {
-  if (path.kind != AL_JJ_STR || al_jj_find_bytes(path.str, al_str(","), 0) == SIZE_MAX)
-    return one_key(r, item, path, case_sensitive, key);
   struct al_jj_list *keys;
-  AL_TRY(al_jj_list_new(r, 2, &keys));
+  struct al_jj_value part;
+  AL_TRY(al_jj_list_new(r, 1, &keys));
+  *key = al_jj_list_value(keys);
+  if (path.kind != AL_JJ_STR) {
+    AL_TRY(one_key(r, item, path, case_sensitive, &part));
+    return al_jj_list_add(r, keys, part);
+  }
   for (struct al_str rest = path.str; rest.data != nullptr;) {
     size_t comma = al_min_size(al_jj_find_bytes(rest, al_str(","), 0), rest.size);
-    struct al_jj_value part;
     AL_TRY(one_key(r, item, al_jj_str(al_str_n(rest.data, comma)), case_sensitive, &part));
     AL_TRY(al_jj_list_add(r, keys, part));
     rest = comma < rest.size ? al_jj_from(rest, comma + 1) : (struct al_str){};
   }
-  *key = al_jj_list_value(keys);
   return AL_OK;
 }
 
@@ -145,21 +147,14 @@ static bool flag(struct al_jj_value value)
   return value.kind != AL_JJ_MISSING && al_jj_truth(value);
 }
 
-static enum al_code make_keys(struct al_jj_render *r, const struct al_jj_list *list, struct al_jj_value path,
-                              bool case_sensitive, struct al_jj_value **keys)
-{
-  AL_TRY(al_jj_alloc(r, list->n, sizeof **keys, keys));
-  for (size_t i = 0; i < list->n; i++)
-    AL_TRY(multi_key(r, list->items[i], path, case_sensitive, &(*keys)[i]));
-  return AL_OK;
-}
-
 static enum al_code filter_sort(struct al_jj_render *r, const struct al_jj_call *call, struct al_jj_value *out)
 {
   struct al_jj_list *list;
   struct al_jj_value *keys;
   AL_TRY(al_jj_to_list(r, call->self, &list));
-  AL_TRY(make_keys(r, list, call->slot[2], flag(call->slot[1]), &keys));
+  AL_TRY(al_jj_alloc(r, list->n, sizeof *keys, &keys));
+  for (size_t i = 0; i < list->n; i++)
+    AL_TRY(multi_key(r, list->items[i], call->slot[2], flag(call->slot[1]), &keys[i]));
   *out = al_jj_list_value(list);
   return al_jj_sort(r, list, keys, flag(call->slot[0]));
 }
@@ -176,7 +171,9 @@ static enum al_code filter_dictsort(struct al_jj_render *r, const struct al_jj_c
   struct al_jj_list *list;
   struct al_jj_value *keys;
   AL_TRY(al_jj_to_list(r, (struct al_jj_value){ .kind = AL_JJ_VIEW, .view = &view }, &list));
-  AL_TRY(make_keys(r, list, al_jj_int(al_str_is(by, "value")), flag(call->slot[0]), &keys));
+  AL_TRY(al_jj_alloc(r, list->n, sizeof *keys, &keys));
+  for (size_t i = 0; i < list->n; i++)
+    AL_TRY(one_key(r, list->items[i], al_jj_int(al_str_is(by, "value")), flag(call->slot[0]), &keys[i]));
   *out = al_jj_list_value(list);
   return al_jj_sort(r, list, keys, flag(call->slot[2]));
 }

@@ -285,14 +285,15 @@ static enum al_code filter_truncate(struct al_jj_render *r, const struct al_jj_c
   AL_TRY(al_jj_int_arg(r, call->slot[0], 255, &length));
   AL_TRY(al_jj_str_arg(r, call->slot[2], "...", &end));
   AL_TRY(al_jj_int_arg(r, call->slot[3], 5, &leeway));
-  int64_t keep = length - (int64_t)al_jj_char_count(end);
-  if (keep < 0 || leeway < 0 || call->self.kind != AL_JJ_STR)
+  int64_t longest, keep = length - (int64_t)al_jj_char_count(end);
+  if (keep < 0 || leeway < 0 || !al_jj_has_len(call->self))
     return al_jj_fail(r, "truncate: a length that cannot be");
-  struct al_str text = call->self.str;
   *out = call->self;
-  int64_t longest;
-  if (ckd_add(&longest, length, leeway) || (int64_t)al_jj_char_count(text) <= longest)
+  if (ckd_add(&longest, length, leeway) || (int64_t)al_jj_len(call->self) <= longest)
     return AL_OK;
+  if (call->self.kind != AL_JJ_STR)
+    return al_jj_fail(r, "truncate of '%s'", al_jj_kind_name(call->self));
+  struct al_str text = call->self.str;
   text.size = al_jj_char_offset(text, (size_t)keep);
   size_t blank = al_jj_rfind_bytes(text, al_str(" "));
   if ((call->slot[1].kind == AL_JJ_MISSING || !al_jj_truth(call->slot[1])) && blank != SIZE_MAX)

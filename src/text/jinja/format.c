@@ -216,7 +216,8 @@ static bool all_used(const struct supply *supply)
 {
   if (supply->args.kind == AL_JJ_TUPLE)
     return supply->at >= supply->args.list->n;
-  bool mapping = supply->args.kind == AL_JJ_DICT || supply->args.kind == AL_JJ_LIST || supply->args.kind == AL_JJ_RANGE;
+  enum al_jj_kind kind = supply->args.kind;
+  bool mapping = kind == AL_JJ_DICT || kind == AL_JJ_LIST || kind == AL_JJ_RANGE || kind == AL_JJ_UNDEFINED;
   return mapping || supply->at > 0;
 }
 

@@ -4,6 +4,8 @@
 
 #include "text/jinja/chars.h"
 
+#include <stdckdint.h>
+
 static enum al_code bound_method(struct al_jj_render *r, const struct al_jj_native *native, struct al_jj_value self,
                                  struct al_jj_value *out)
 {
@@ -63,6 +65,12 @@ static enum al_code type_attr(struct al_jj_render *r, struct al_jj_value object,
   return AL_OK;
 }
 
+/* Even an undefined value has Python's own "__names__", which the sandbox hides. */
+static bool is_internal(struct al_str name)
+{
+  return name.size >= 4 && al_str_starts(name, al_str("__")) && al_str_ends(name, al_str("__"));
+}
+
 static enum al_code undefined_object(struct al_jj_render *r, struct al_str name)
 {
   return al_jj_fail(r, "an undefined value has no '%.*s'", (int)al_min_size(name.size, 100), name.data);
@@ -103,15 +111,19 @@ static enum al_code sequence_item(struct al_jj_render *r, struct al_jj_value obj
   return AL_OK;
 }
 
+static bool sliceable(struct al_jj_value object)
+{
+  return object.kind == AL_JJ_LIST || object.kind == AL_JJ_TUPLE || object.kind == AL_JJ_STR ||
+         object.kind == AL_JJ_RANGE;
+}
+
 static enum al_code own_item(struct al_jj_render *r, struct al_jj_value object, struct al_jj_value key,
                              struct al_jj_value *out, bool *found)
 {
   *found = false;
   if (object.kind == AL_JJ_DICT)
     return dict_item(r, object.dict, key, out, found);
-  bool is_sequence =
-      object.kind == AL_JJ_LIST || object.kind == AL_JJ_TUPLE || object.kind == AL_JJ_STR || object.kind == AL_JJ_RANGE;
-  if (is_sequence && al_jj_is_integral(key))
+  if (sliceable(object) && al_jj_is_integral(key))
     return sequence_item(r, object, al_jj_as_int(key), out, found);
   return AL_OK;
 }
@@ -120,7 +132,7 @@ enum al_code al_jj_attr(struct al_jj_render *r, struct al_jj_value object, struc
 {
   bool found;
   struct al_jj_value result = al_jj_undefined();
-  if (object.kind == AL_JJ_UNDEFINED)
+  if (object.kind == AL_JJ_UNDEFINED && !is_internal(name))
     return undefined_object(r, name);
   AL_TRY(type_attr(r, object, name, &result, &found));
   if (!found)
@@ -145,7 +157,7 @@ enum al_code al_jj_item(struct al_jj_render *r, struct al_jj_value object, struc
 
 /* Where a slice begins, how it steps and how many it takes. */
 struct span {
-  int64_t start, step, n;
+  int64_t start, stop, step, n;
 };
 
 static enum al_code slice_bound(struct al_jj_render *r, struct al_jj_value bound, int64_t otherwise, int64_t *out)
@@ -175,12 +187,11 @@ static enum al_code find_span(struct al_jj_render *r, const struct al_jj_value b
   if (span->step < -INT64_MAX)
     span->step = -INT64_MAX;
   bool backwards = span->step < 0;
-  int64_t stop;
   AL_TRY(slice_bound(r, bounds[0], 0, &span->start));
-  AL_TRY(slice_bound(r, bounds[1], 0, &stop));
+  AL_TRY(slice_bound(r, bounds[1], 0, &span->stop));
   span->start = bounds[0].kind == AL_JJ_NONE ? (backwards ? n - 1 : 0) : clamp_bound(span->start, n, backwards);
-  stop = bounds[1].kind == AL_JJ_NONE ? (backwards ? -1 : n) : clamp_bound(stop, n, backwards);
-  int64_t distance = backwards ? span->start - stop : stop - span->start;
+  span->stop = bounds[1].kind == AL_JJ_NONE ? (backwards ? -1 : n) : clamp_bound(span->stop, n, backwards);
+  int64_t distance = backwards ? span->start - span->stop : span->stop - span->start;
   int64_t stride = backwards ? -span->step : span->step;
   span->n = distance <= 0 ? 0 : (distance - 1) / stride + 1;
   return AL_OK;
@@ -230,9 +241,10 @@ static enum al_code slice_range(struct al_jj_render *r, struct al_jj_value objec
   struct al_jj_range *range;
   AL_TRY(al_jj_alloc(r, 1, sizeof *range, &range));
   range->start = from->start + span->start * from->step;
-  range->step = span->n > 1 ? from->step * span->step : from->step;
   range->n = span->n;
-  range->stop = range->start + range->n * range->step;
+  range->stop = from->start + span->stop * from->step;
+  if (ckd_mul(&range->step, from->step, span->step))
+    range->step = INT64_MAX; /* past its second element nobody looks */
   *out = (struct al_jj_value){ .kind = AL_JJ_RANGE, .range = range };
   return AL_OK;
 }
@@ -241,9 +253,7 @@ enum al_code al_jj_slice(struct al_jj_render *r, struct al_jj_value object, cons
                          struct al_jj_value *out)
 {
   struct span span = {};
-  bool is_sequence =
-      object.kind == AL_JJ_LIST || object.kind == AL_JJ_TUPLE || object.kind == AL_JJ_STR || object.kind == AL_JJ_RANGE;
-  if (!is_sequence)
+  if (!sliceable(object))
     return al_jj_fail(r, "'%s' cannot be sliced", al_jj_kind_name(object));
   AL_TRY(find_span(r, bounds, (int64_t)al_jj_len(object), &span));
   if (object.kind == AL_JJ_RANGE)

@@ -61,7 +61,7 @@ static enum al_code real_power(struct al_jj_render *r, double a, double b, struc
     return by_zero(r);
   double result = pow(a, b);
   if (isnan(result) && !isnan(a) && !isnan(b))
-    return al_jj_fail(r, "a complex number");
+    return al_fail(r->err, AL_UNSUPPORTED, "template line %d: a complex number", r->line);
   if (isinf(result) && !isinf(a) && !isinf(b))
     return al_jj_fail(r, "a number too large");
   *out = al_jj_float(result);
@@ -229,8 +229,10 @@ enum al_code al_jj_binary(struct al_jj_render *r, enum al_jj_op op, struct al_jj
     return repeat(r, a, b, out);
   if (op == AL_JJ_MUL && al_jj_is_integral(a) && is_repeatable(b))
     return repeat(r, b, a, out);
-  if (op == AL_JJ_MOD && a.kind == AL_JJ_STR && b.kind != AL_JJ_UNDEFINED)
+  if (op == AL_JJ_MOD && a.kind == AL_JJ_STR)
     return al_jj_format_percent(r, a.str, b, out);
+  if (op == AL_JJ_SUB && a.kind == AL_JJ_VIEW)
+    return al_jj_unsupported(r, "difference of", al_str("dict views"));
   return al_jj_fail(r, "'%s' %s '%s' is not possible", al_jj_kind_name(a), op_names[op], al_jj_kind_name(b));
 }
 

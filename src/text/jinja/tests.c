@@ -82,14 +82,6 @@ static bool is_callable(struct al_jj_value v)
 {
   return v.kind == AL_JJ_MACRO || v.kind == AL_JJ_BOUND || v.kind == AL_JJ_LOOP || v.kind == AL_JJ_UNDEFINED;
 }
-static bool is_filter(struct al_jj_value v)
-{
-  return v.kind == AL_JJ_STR && al_jj_find_filter(v.str) != nullptr;
-}
-static bool is_test(struct al_jj_value v)
-{
-  return v.kind == AL_JJ_STR && al_jj_find_test(v.str) != nullptr;
-}
 
 static enum al_code has_rest(struct al_jj_render *r, struct al_jj_value value, struct al_jj_value divisor, int64_t rest,
                              struct al_jj_value *out)
@@ -100,6 +92,25 @@ static enum al_code has_rest(struct al_jj_render *r, struct al_jj_value value, s
   AL_TRY(al_jj_equal(r, modulo, al_jj_int(rest), &equal));
   *out = al_jj_bool(equal);
   return AL_OK;
+}
+
+static enum al_code is_known(struct al_jj_render *r, struct al_jj_value name, const struct al_jj_native *found,
+                             struct al_jj_value *out)
+{
+  *out = al_jj_bool(found != nullptr);
+  return al_jj_hashable(name) ? AL_OK : al_jj_fail(r, "a '%s' is no name", al_jj_kind_name(name));
+}
+
+static enum al_code test_filter(struct al_jj_render *r, const struct al_jj_call *call, struct al_jj_value *out)
+{
+  struct al_jj_value name = call->self;
+  return is_known(r, name, name.kind == AL_JJ_STR ? al_jj_find_filter(name.str) : nullptr, out);
+}
+
+static enum al_code test_test(struct al_jj_render *r, const struct al_jj_call *call, struct al_jj_value *out)
+{
+  struct al_jj_value name = call->self;
+  return is_known(r, name, name.kind == AL_JJ_STR ? al_jj_find_test(name.str) : nullptr, out);
 }
 
 static enum al_code test_odd(struct al_jj_render *r, const struct al_jj_call *call, struct al_jj_value *out)
@@ -202,8 +213,8 @@ static const struct al_jj_native tests[] = {
   { "iterable", "", nullptr, is_iterable },
   { "callable", "", nullptr, is_callable },
   { "escaped", "", nullptr, is_escaped },
-  { "filter", "", nullptr, is_filter },
-  { "test", "", nullptr, is_test },
+  { "filter", "", test_filter, nullptr },
+  { "test", "", test_test, nullptr },
   { "odd", "", test_odd, nullptr },
   { "even", "", test_even, nullptr },
   { "divisibleby", "num", test_divisibleby, nullptr },
