@@ -86,7 +86,7 @@ static void write_machine(struct al_json_writer *w)
   al_jw_key(w, "process");
   al_jw_object(w);
   al_jw_kv_int(w, "pid", getpid());
-  al_jw_kv_int(w, "memory_bytes", (int64_t)al_process_pss_bytes(getpid()));
+  al_jw_kv_int(w, "memory_bytes", (int64_t)al_process_rss_bytes(getpid()));
   al_jw_end(w);
 }
 

@@ -75,6 +75,13 @@ uint64_t al_process_pss_bytes(int pid)
   return read_kb(path, "Pss:");
 }
 
+uint64_t al_process_rss_bytes(int pid)
+{
+  char path[64];
+  (void)snprintf(path, sizeof path, "/proc/%d/status", pid);
+  return read_kb(path, "VmRSS:");
+}
+
 static char cpu_name[128];
 static once_flag cpu_name_once = ONCE_FLAG_INIT;
 

@@ -11,7 +11,9 @@ struct al_memory {
   uint64_t available_bytes; /* likewise: MemAvailable, or what the cgroup still allows */
 };
 void al_machine_memory(struct al_memory *memory);
-uint64_t al_process_pss_bytes(int pid); /* proportional set size; 0 when unreadable */
-const char *al_machine_cpu_name(void);  /* static; "" when unknown */
+/* 0 when unreadable. Proportional set size: walks every page, slow with big mappings. Resident set size: a counter. */
+uint64_t al_process_pss_bytes(int pid);
+uint64_t al_process_rss_bytes(int pid);
+const char *al_machine_cpu_name(void); /* static; "" when unknown */
 
 #endif

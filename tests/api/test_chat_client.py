@@ -17,6 +17,7 @@ def test_whole(server):
     assert choice.finish_reason in ("stop", "length")
     usage = answer.usage
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+    assert answer._request_id.startswith("req_")
     assert 1 <= usage.completion_tokens <= 20 and usage.prompt_tokens > 3
 
 

@@ -3,6 +3,8 @@
 #include "os/file.h"
 #include "tmpdir.h"
 
+#include <unistd.h>
+
 #include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,6 +31,8 @@ static void describes_this_machine(void **state)
   assert_non_null(al_machine_cpu_name());
   assert_true(strchr(al_machine_cpu_name(), '\n') == nullptr);
   assert_int_equal(al_process_pss_bytes(-5), 0);
+  assert_true(al_process_rss_bytes((int)getpid()) > 100'000);
+  assert_int_equal(al_process_rss_bytes(-5), 0);
 }
 
 static void version_2_limits_of_every_level_bind(void **state)
