@@ -34,7 +34,7 @@ enum al_code al_path_worker(char *out, size_t size, struct al_err *err)
 
 enum al_code al_path_builtin_models(char *out, size_t size, struct al_err *err)
 {
-  static const char *const candidates[] = { "../share/allm/models", "../models" };
+  static const char *const candidates[] = { "../share/allm/models", "models" };
   return first_that_exists(candidates, AL_COUNT(candidates), true, out, size, err);
 }
 

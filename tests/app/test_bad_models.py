@@ -9,7 +9,7 @@ import tempfile
 import allm
 
 ASSISTANT = allm.ROOT / "models/tiny-assistant"
-GGUF = allm.ROOT / "models/tiny-assistant-gguf.gguf"
+GGUF = allm.BUILD / "models/tiny-assistant-gguf.gguf"
 
 
 def copy_of(models, name):

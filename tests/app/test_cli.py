@@ -12,7 +12,7 @@ import time
 
 import allm
 
-GGUF = allm.ROOT / "models/tiny-assistant-gguf.gguf"
+GGUF = allm.BUILD / "models/tiny-assistant-gguf.gguf"
 
 
 def test_version_and_help():
