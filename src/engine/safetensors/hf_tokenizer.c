@@ -30,13 +30,13 @@ static enum al_code set_token(struct al_hf_tokenizer *t, struct al_str text, int
     if (known != (int32_t)id)
       return al_fail(err, AL_MODEL_CORRUPT, "tokenizer.json: token \"%.*s\" or its id %lld appears twice", shown,
                      text.data, (long long)id);
-    t->types[id] = type;
+    t->types[id] = (int32_t)type;
     return AL_OK;
   }
   t->tokens[id] = al_arena_strndup(t->arena, text.data, text.size);
   if (t->tokens[id] == nullptr)
     return al_fail_oom(err, text.size);
-  t->types[id] = type;
+  t->types[id] = (int32_t)type;
   return al_map_set(t->id_of, text, &t->types[id], err);
 }
 

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Runs every oracle test with the probes of a build directory: run.sh BUILD. Goes on after a failure; the exit status
+# tells whether there was one.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+build=$(cd "$1" && pwd) || exit 2
+ninja -C "$build" tests/oracle/oracle-probe tests/oracle/template-probe tests/oracle/codec-probe >"$build/oracle.log" 2>&1 || {
+  cat "$build/oracle.log"
+  exit 2
+}
+probes="$build/tests/oracle"
+failed=""
+run() {
+  echo "== $1"
+  name=$1
+  shift
+  /usr/bin/python3 "$here/$name" "$@" || failed="$failed $name"
+}
+run test_codec.py --probe "$probes/codec-probe"
+run test_templates.py "$probes/template-probe"
+run test_tokens.py --probe "$probes/oracle-probe"
+run test_logits.py --probe "$probes/oracle-probe"
+run test_gguf.py --probe "$probes/oracle-probe"
+[ -z "$failed" ] && echo "oracle: all agree" && exit 0
+echo "oracle: failed:$failed"
+exit 1
