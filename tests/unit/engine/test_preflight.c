@@ -327,6 +327,42 @@ static void flipped_header_bytes_end_in_the_preflight(void **)
   (void)munmap((void *)(uintptr_t)stage, sizeof(int));
 }
 
+/* Numbers at the ends of their range, integers and floats, in each key that shapes the computation. */
+static void extreme_numbers_end_in_the_preflight(void **)
+{
+  static const char *const keys[] = {
+    "qwen3.block_count",           "qwen3.context_length",         "qwen3.embedding_length",
+    "qwen3.feed_forward_length",   "qwen3.attention.head_count",   "qwen3.attention.head_count_kv",
+    "qwen3.attention.key_length",  "qwen3.attention.value_length", "qwen3.rope.dimension_count",
+    "qwen3.rope.freq_base",        "layer_norm_rms_epsilon",       "tokenizer.ggml.eos_token_id",
+    "tokenizer.ggml.bos_token_id", "general.sampling.temp",        "general.sampling.top_k",
+  };
+  static const uint32_t values[] = { 0, 1, 0x7fffffff, 0x80000001, 0xffffffff, 0x7f800000, 0x7fc00000, 3 };
+  AL_CLEANUP(al_buf_done) struct al_buf bytes = read_model();
+  volatile int *stage = mmap(nullptr, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  struct tally tally = {};
+  for (size_t k = 0; k < AL_COUNT(keys); k++) {
+    const char *at = memmem(bytes.data, bytes.size, keys[k], strlen(keys[k]));
+    assert_non_null(at);
+    char *value = bytes.data + (at - bytes.data) + strlen(keys[k]) + 4;
+    uint32_t right;
+    memcpy(&right, value, sizeof right);
+    for (size_t v = 0; v < AL_COUNT(values); v++) {
+      memcpy(value, &values[v], sizeof right);
+      write_damaged(bytes.data, bytes.size);
+      int before = tally.n_died_later;
+      try_file(stage, &tally);
+      if (tally.n_died_later > before)
+        print_error("%s = 0x%08x passes the preflight and dies later\n", keys[k], values[v]);
+    }
+    memcpy(value, &right, sizeof right);
+  }
+  print_message("of extreme numbers: %d fine, %d refused, %d died in the preflight, %d later\n", tally.n_fine,
+                tally.n_refused, tally.n_died_in_preflight, tally.n_died_later);
+  assert_int_equal(tally.n_died_later, 0);
+  (void)munmap((void *)(uintptr_t)stage, sizeof(int));
+}
+
 static int the_end(const struct al_model_descriptor *descriptor)
 {
   return al_streq(descriptor->id, "segfault") ? raise(SIGSEGV) : raise(SIGABRT);
@@ -470,6 +506,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(truncated_files_are_refused),
     cmocka_unit_test(wrong_contents_are_refused),
     cmocka_unit_test(flipped_header_bytes_end_in_the_preflight),
+    cmocka_unit_test(extreme_numbers_end_in_the_preflight),
     cmocka_unit_test(the_last_words_are_handed_on),
     cmocka_unit_test(jobs_survive_the_wire),
     cmocka_unit_test(answers_survive_the_wire),
