@@ -113,8 +113,7 @@ static void as_many_layers_as_fit(void **)
 static void reads_buffer_sizes_from_the_log(void **)
 {
   static const char *const lines[] = {
-    "llama_kv_cache: size =   32.00 MiB (  4096 cells,   8 layers, 16/1 seqs), K (f16):   16.00 MiB, V (f16):   16.00 "
-    "MiB",
+    "llama_kv_cache: size =   32.00 MiB (  4096 cells,   8 layers, 16/1 seqs), K (f16):   16.00 MiB",
     "llama_kv_cache:    Vulkan0 KV buffer size =    32.00 MiB",
     "sched_reserve:    Vulkan0 compute buffer size =    70.50 MiB",
     "sched_reserve: Vulkan_Host compute buffer size =     8.00 MiB",
