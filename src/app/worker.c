@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ struct worker {
   struct al_store *store;
   struct al_inference *inference;
   struct al_api *api;
-  struct al_http_server *server;
+  _Atomic(struct al_http_server *) server; /* set once it has started; requests may come before */
 };
 
 static enum al_code read_arguments(struct worker *w, int argc, char **argv, struct al_err *err)
@@ -151,10 +152,11 @@ static enum al_code open_inference(struct worker *w, struct al_err *err)
 
 static void read_stats(void *user, struct al_http_stats *stats)
 {
-  const struct worker *w = user;
+  struct worker *w = user;
+  struct al_http_server *server = atomic_load(&w->server);
   *stats = (struct al_http_stats){};
-  if (w->server != nullptr)
-    al_http_server_stats(w->server, stats);
+  if (server != nullptr)
+    al_http_server_stats(server, stats);
 }
 
 static enum al_code open_server(struct worker *w, struct al_err *err)
@@ -185,7 +187,10 @@ static enum al_code open_server(struct worker *w, struct al_err *err)
     .tls_certificate = config->tls_cert[0] != '\0' ? config->tls_cert : nullptr,
     .tls_key = config->tls_key[0] != '\0' ? config->tls_key : nullptr,
   };
-  return al_http_server_start(&options, &w->server, err);
+  struct al_http_server *server = nullptr;
+  AL_TRY(al_http_server_start(&options, &server, err));
+  atomic_store(&w->server, server);
+  return AL_OK;
 }
 
 static enum al_code open_all(struct worker *w, int argc, char **argv, struct al_err *err)

@@ -47,7 +47,7 @@ def broken_models(models):
     d = broken("absurd-header-size", "model.safetensors")
     (d / "model.safetensors").write_bytes(struct.pack("<Q", 1 << 62) + data[8:])
     d = broken("missing-tensor", "model.layers.0.mlp.down_proj.weight")
-    rewrite_header(d / "model.safetensors", lambda h: h.pop("model.layers.0.mlp.down_proj.weight"))
+    rewrite_header(d / "model.safetensors", lambda h: h.update(other=h.pop("model.layers.0.mlp.down_proj.weight")))
     d = broken("wrong-shape", "model.norm.weight")
     rewrite_header(d / "model.safetensors", lambda h: h["model.norm.weight"].update(shape=[1, 2]))
     d = broken("beyond-the-file", "model.safetensors")

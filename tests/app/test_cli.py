@@ -168,7 +168,7 @@ def test_interrupt_cancels_the_answer_and_not_the_chat():
 
 def test_interrupted_run_reports_130():
     with tempfile.TemporaryDirectory() as home, allm.serve() as server:
-        process = subprocess.Popen([allm.PROGRAM, "run", "tiny-assistant", "Tell me a story", "--temperature", "3",
+        process = subprocess.Popen([allm.PROGRAM, "run", "tiny-assistant", "Tell me a story", "--temperature", "2",
                                     "--port", str(server.port)], stdout=subprocess.PIPE,
                                    env={**os.environ, "HOME": home})
         process.stdout.read(1)
