@@ -3,7 +3,7 @@
 #include "base/macros.h"
 
 constexpr size_t START = 128;
-constexpr size_t LEAST = 16;
+constexpr size_t LEAST = 32; /* smaller ones waste the machine on both sides */
 
 void al_chunk_init(struct al_chunk *chunk, size_t n_batch)
 {

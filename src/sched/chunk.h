@@ -12,7 +12,7 @@ struct al_chunk {
   double plain_ns; /* a step without prompts takes so long; moving average, 0: not known */
 };
 
-constexpr int64_t AL_CHUNK_TARGET_NS = 100'000'000; /* or three plain steps, if that is more */
+constexpr int64_t AL_CHUNK_TARGET_NS = 150'000'000; /* or three plain steps, if that is more */
 
 void al_chunk_init(struct al_chunk *chunk, size_t n_batch);
 size_t al_chunk_limit(const struct al_chunk *chunk, bool others_stream);
