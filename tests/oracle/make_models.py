@@ -23,9 +23,20 @@ V = 700  # rows of the embedding matrix, unless said otherwise; tokens are fewer
 
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+
+
+def cased(ending):
+    return (rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+{ending}" + rf"|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*{ending}")
+
+
+CASED_TAIL = TAIL.replace(r"[\r\n]*|", r"[\r\n/]*|", 1)
 SPLITS = {
     "qwen2": CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + TAIL,
     "llama3": CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + TAIL,
+    "glm4": CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + TAIL,
+    "gpt-4o": cased(CONTRACTIONS + "?") + r"|\p{N}{1,3}" + CASED_TAIL,
+    "tekken": cased("") + r"|\p{N}" + CASED_TAIL,
 }
 MANY_SCRIPTS = [
     "Привет, мир! Как дела?", "你好，世界。天气很好", "こんにちは世界 カタカナ", "한국어 텍스트 입니다", "ไทยภาษา กำลัง น้ำ",
@@ -47,10 +58,13 @@ def corpus(hard):
 
 
 def byte_level(size, kind, specials):
-    tokenizer = Tokenizer(models.BPE(ignore_merges=kind == "llama3"))
+    tokenizer = Tokenizer(models.BPE(ignore_merges=kind in ("llama3", "tekken")))
     if kind == "qwen2":
         tokenizer.normalizer = normalizers.NFC()
-    if kind == "gpt2":
+    if kind == "smollm":
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
+                                                           pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    elif kind == "gpt2":
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
@@ -87,6 +101,10 @@ def llama3_tokenizer(size):
 
 def gpt2_tokenizer(size):
     return byte_level(size, "gpt2", ["<|endoftext|>"]), dict(bos_token="<|endoftext|>", eos_token="<|endoftext|>")
+
+
+def split_tokenizer(kind):
+    return lambda size: (byte_level(size, kind, ["<|endoftext|>"]), dict(eos_token="<|endoftext|>"))
 
 
 def spm_tokenizer(size, scheme):
@@ -159,6 +177,10 @@ MODELS = {
                                            factor=2.0)), gpt2_tokenizer, {}),
     "mistral": (lambda: T.MistralConfig(**BASE, head_dim=16, sliding_window=None), lambda size: spm_tokenizer(size, "first"), {}),
 }
+
+# For their tokenizers alone: rules that only other families use so far.
+for kind in ("glm4", "gpt-4o", "tekken", "smollm"):
+    MODELS["tokens-" + kind] = (lambda: T.Qwen2Config(**BASE, tie_word_embeddings=True), split_tokenizer(kind), {})
 
 
 def randomise(model):

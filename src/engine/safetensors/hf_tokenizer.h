@@ -1,6 +1,8 @@
 /* tokenizer.json, tokenizer_config.json and chat_template.jinja of a Hugging Face directory, as the vocabulary keys of
  * a GGUF. Two kinds are understood: byte-level BPE (libllama's "gpt2") and SentencePiece-style BPE with byte fallback
- * (libllama's "llama"). Whatever would give other tokens than the tokenizers library is AL_UNSUPPORTED by name. */
+ * (libllama's "llama"). What would give other tokens than the tokenizers library is AL_UNSUPPORTED by name, with one
+ * exception: libllama cuts words at combining marks under the rules "gpt-4o" and "tekken" (tests/oracle counts them).
+ */
 #ifndef AL_ENGINE_SAFETENSORS_HF_TOKENIZER_H
 #define AL_ENGINE_SAFETENSORS_HF_TOKENIZER_H
 
