@@ -271,7 +271,7 @@ static enum al_code filter_indent(struct al_jj_render *r, const struct al_jj_cal
     if (n == 0 ? first : blank || line.size > 0)
       al_buf_add(&text, indention.str.data, indention.str.size);
     al_buf_add(&text, line.data, line.size);
-    AL_TRY(al_jj_step_bytes(r, 64 + indention.str.size));
+    AL_TRY(al_jj_step(r, 1 + indention.str.size / 256));
   }
   AL_TRY(al_jj_take_text(r, &text, out));
   out->markup = call->self.markup;

@@ -83,7 +83,7 @@ static enum al_code replace_between(struct al_jj_render *r, const struct al_str 
       al_buf_add(text, part[2].data, part[2].size);
       count--;
     }
-    AL_TRY(al_jj_step_bytes(r, 32 + part[2].size));
+    AL_TRY(al_jj_step(r, 1 + part[2].size / 256));
     size = al_jj_char_size(al_jj_from(part[0], at));
     al_buf_add(text, part[0].data + at, size);
     at += size;
@@ -106,7 +106,7 @@ enum al_code al_jj_replace(struct al_jj_render *r, const struct al_str part[3], 
       break;
     al_buf_add(&text, part[0].data + at, hit - at);
     al_buf_add(&text, part[2].data, part[2].size);
-    AL_TRY(al_jj_step_bytes(r, 32 + part[2].size));
+    AL_TRY(al_jj_step(r, 1 + part[2].size / 256));
     at = hit + part[1].size;
   }
   if (at == 0) {
