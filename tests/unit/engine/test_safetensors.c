@@ -176,6 +176,58 @@ static void tells_what_the_files_tell(void **state)
   assert_false(loaded.engine->text->ends_generation(loaded.model, 304));
 }
 
+/* chat_template.jinja goes first; tokenizer_config.json has one template, or several by name. */
+static void finds_the_chat_template(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *config, *template;
+  } cases[] = {
+    { "{\"chat_template\":\"one {{ x }}\"}", "one {{ x }}" },
+    { "{\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"a\"},{\"name\":\"default\",\"template\":\"b\"}]}",
+      "b" },
+    { "{}", nullptr },
+  };
+  AL_CLEANUP(kit_remove) struct kit kit;
+  kit_copy(&kit, data, "qwen3-shards");
+  kit_delete(&kit, "chat_template.jinja");
+  for (size_t i = 0; i < AL_COUNT(cases); i++) {
+    AL_CLEANUP(unload) struct loaded loaded = {};
+    kit_write(&kit, "tokenizer_config.json", al_str(cases[i].config));
+    load_directory(&loaded, kit.directory, "");
+    struct al_text_info info;
+    loaded.engine->text->info(loaded.model, &info);
+    assert_true(al_streq(info.chat_template, cases[i].template));
+  }
+}
+
+static int32_t count_tokens(const struct loaded *l, const char *text, int32_t *tokens)
+{
+  size_t n = 0;
+  assert_int_equal(l->engine->text->tokenize(l->model, al_str(text), AL_TOKENIZE_SPECIAL, tokens, 64, &n, nullptr),
+                   AL_OK);
+  return (int32_t)n;
+}
+
+/* Composed and decomposed letters are the same text to a model that asks for form C. */
+static void normalises_text(void **state)
+{
+  (void)state;
+  AL_CLEANUP(kit_remove) struct kit kit;
+  AL_CLEANUP(unload) struct loaded loaded = {};
+  kit_copy(&kit, data, "qwen3-shards");
+  load_directory(&loaded, kit.directory, "");
+  int32_t composed[64];
+  int32_t decomposed[64];
+  int32_t n = count_tokens(&loaded, "caf\xc3\xa9<|im_end|>", composed);
+  assert_int_equal(count_tokens(&loaded, "cafe\xcc\x81<|im_end|>", decomposed), n);
+  assert_memory_equal(composed, decomposed, (size_t)n * sizeof composed[0]);
+  /* A mark behind a special token does not eat its last sign. */
+  (void)count_tokens(&loaded, "<|im_end|>\xcc\xb8", decomposed);
+  assert_int_equal(decomposed[0], composed[n - 1]);
+  assert_true(count_tokens(&loaded, "\xff\xfe", decomposed) > 0);
+}
+
 static void its_gguf_twin_is_the_same(void **state)
 {
   (void)state;
@@ -289,6 +341,8 @@ int main(int argc, char **argv)
     cmocka_unit_test(needs_no_file_after_loading),
     cmocka_unit_test(quantises_at_load),
     cmocka_unit_test(tells_what_the_files_tell),
+    cmocka_unit_test(finds_the_chat_template),
+    cmocka_unit_test(normalises_text),
     cmocka_unit_test(its_gguf_twin_is_the_same),
     cmocka_unit_test(reads_any_range_alike),
     cmocka_unit_test(stops_when_told),
