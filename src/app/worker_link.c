@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -77,7 +78,10 @@ static enum al_code spawn(const struct al_worker_start *start, int ready_write_f
   AL_TRY(make_arguments(start, &arguments, err));
   char key[sizeof start->config->api_key + 16];
   (void)snprintf(key, sizeof key, "ALLM_API_KEY=%s", start->config->api_key);
-  const char *environment[] = { key, nullptr };
+  /* OpenMP threads that spin while they wait lose most of their time as soon as another program wants a core. */
+  const char *waiting =
+      getenv("OMP_WAIT_POLICY") == nullptr && getenv("GOMP_SPINCOUNT") == nullptr ? "OMP_WAIT_POLICY=PASSIVE" : nullptr;
+  const char *environment[] = { key, waiting, nullptr };
   int fds[MAX_LISTEN_FDS + 2] = { ready_write_fd, al_crash_board_fd(link->board) };
   memcpy(fds + 2, start->listen_fds, start->n_listen_fds * sizeof fds[0]);
   struct al_process_options options = {

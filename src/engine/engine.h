@@ -43,7 +43,8 @@ struct al_memory_estimate {
 
 struct al_text_info {
   int n_vocab;
-  int n_ctx;       /* KV cache in tokens, shared by all sequences; also the most one request may use */
+  int n_cells;     /* KV cache in tokens, shared by all sequences */
+  int n_ctx;       /* the most one request may use: n_cells, or n_ctx_train where that is less */
   int n_ctx_train; /* the model's own limit */
   int n_seq_max;
   int n_batch;

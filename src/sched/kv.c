@@ -16,7 +16,7 @@ enum al_code al_kv_init(struct al_kv *kv, const struct al_scheduler_options *opt
     .gate = options->gate,
     .slots = slots,
     .n_slots = info->n_seq_max,
-    .n_ctx = (size_t)info->n_ctx,
+    .n_cells = (size_t)info->n_cells,
   };
   return AL_OK;
 }
@@ -146,7 +146,7 @@ static void prefer_copy(const struct al_kv *kv, const struct al_sequence *sequen
   if (slot == nullptr || match->length == slot->n_tokens || kv->partial != AL_KV_PARTIAL_YES)
     return;
   size_t need = sequence->n_tokens - match->length + 1;
-  if (kv->ops->sequence_copy != nullptr && free_slot(kv) >= 0 && used_cells(kv) + need <= kv->n_ctx)
+  if (kv->ops->sequence_copy != nullptr && free_slot(kv) >= 0 && used_cells(kv) + need <= kv->n_cells)
     match->take = false;
 }
 
@@ -158,7 +158,7 @@ static bool fits(const struct al_kv *kv, const struct al_sequence *sequence, con
   if (match->take)
     used -= slot_cells(&kv->slots[match->slot]);
   size_t shared = match->slot >= 0 && !match->take ? match->length : 0;
-  return (match->take || free_slot(kv) >= 0) && used + sequence->n_tokens - shared <= kv->n_ctx;
+  return (match->take || free_slot(kv) >= 0) && used + sequence->n_tokens - shared <= kv->n_cells;
 }
 
 static bool make_room(struct al_kv *kv, const struct al_sequence *sequence, struct match *match)

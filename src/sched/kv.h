@@ -28,7 +28,7 @@ struct al_kv {
   struct al_gate gate;
   struct al_kv_slot *slots;
   int32_t n_slots;
-  size_t n_ctx;
+  size_t n_cells;
   uint64_t clock;
   enum { AL_KV_PARTIAL_UNKNOWN, AL_KV_PARTIAL_YES, AL_KV_PARTIAL_NO } partial; /* can parts be forgotten? */
 };

@@ -140,7 +140,8 @@ static void info(const struct al_engine_model *model, struct al_text_info *out)
 {
   *out = (struct al_text_info){
     .n_vocab = AL_FAKE_N_VOCAB,
-    .n_ctx = model->n_ctx,
+    .n_cells = model->n_ctx,
+    .n_ctx = model->n_ctx < N_CTX_TRAIN ? model->n_ctx : N_CTX_TRAIN,
     .n_ctx_train = N_CTX_TRAIN,
     .n_seq_max = model->n_seq_max,
     .n_batch = model->n_batch,

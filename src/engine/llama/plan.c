@@ -8,6 +8,7 @@ constexpr int DEFAULT_N_BATCH = 512;
 constexpr int MAX_UBATCH = 512;
 constexpr int DEFAULT_N_SEQ_MAX = 16;
 constexpr int MAX_AUTO_N_CTX = 32768;
+constexpr int AUTO_FULL_REQUESTS = 4; /* so that several long ones run at once where the model's context is short */
 constexpr int LEAST_AUTO_N_CTX = 512;
 /* libllama reserves room for the logits of so many tokens of a step: for all 512 of a large vocabulary it would be
  * hundreds of megabytes. The runner splits the rare step that wants more. */
@@ -69,7 +70,9 @@ static uint64_t available_bytes(const struct al_load_options *options)
 static int auto_n_ctx(const struct llama_model *model, const struct al_load_options *options)
 {
   int n_train = llama_model_n_ctx_train(model);
-  int64_t n_ctx = n_train > 0 && n_train < MAX_AUTO_N_CTX ? n_train : MAX_AUTO_N_CTX;
+  int64_t n_ctx = MAX_AUTO_N_CTX;
+  if (n_train > 0 && n_train < MAX_AUTO_N_CTX / AUTO_FULL_REQUESTS)
+    n_ctx = (int64_t)n_train * AUTO_FULL_REQUESTS;
   uint64_t per_token = al_llama_kv_bytes_per_token(model, options->kv_type);
   uint64_t fits = per_token > 0 ? available_bytes(options) / 4 / per_token : (uint64_t)n_ctx;
   if (fits < (uint64_t)n_ctx) {

@@ -58,10 +58,13 @@ static void fill_info(struct al_engine_model *model, const struct al_llama_buffe
 {
   const struct llama_model *llama = model->llama;
   float top_k = meta_float(llama, LLAMA_MODEL_META_KEY_SAMPLING_TOP_K);
+  int n_cells = (int)llama_n_ctx(model->context);
+  int n_train = llama_model_n_ctx_train(llama);
   model->info = (struct al_text_info){
     .n_vocab = llama_vocab_n_tokens(model->vocab),
-    .n_ctx = (int)llama_n_ctx(model->context),
-    .n_ctx_train = llama_model_n_ctx_train(llama),
+    .n_cells = n_cells,
+    .n_ctx = n_train > 0 && n_train < n_cells ? n_train : n_cells,
+    .n_ctx_train = n_train,
     .n_seq_max = (int)llama_n_seq_max(model->context),
     .n_batch = (int)llama_n_batch(model->context),
     .add_bos = llama_vocab_get_add_bos(model->vocab),

@@ -21,7 +21,8 @@ struct al_llama_context_plan {
 };
 
 /* Decides what the options leave open, from the model (loaded, or opened with no_alloc) and the memory of the machine:
- * the context is at most what the model was trained for, 32768, and a KV cache of a quarter of the available memory. */
+ * the KV cache holds four requests as long as the model was trained for, but at most 32768 tokens and a quarter of the
+ * available memory. */
 void al_llama_plan_context(const struct llama_model *model, const struct al_load_options *options,
                            struct al_llama_context_plan *plan);
 struct llama_context_params al_llama_context_params(const struct al_llama_context_plan *plan);

@@ -133,6 +133,7 @@ static void describes_a_qwen3(void **)
   struct al_text_info info;
   engine->text->info(model, &info);
   assert_int_equal(info.n_vocab, 416);
+  assert_int_equal(info.n_cells, 4 * 2048);
   assert_int_equal(info.n_ctx, 2048);
   assert_int_equal(info.n_ctx_train, 2048);
   assert_int_equal(info.n_seq_max, 5);
