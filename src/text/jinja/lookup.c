@@ -65,10 +65,14 @@ static enum al_code type_attr(struct al_jj_render *r, struct al_jj_value object,
   return AL_OK;
 }
 
-/* Even an undefined value has Python's own "__names__", which the sandbox hides. */
+/* What Python gives every object; the sandbox shows it as undefined, even on an undefined value. */
 static bool is_internal(struct al_str name)
 {
-  return name.size >= 4 && al_str_starts(name, al_str("__")) && al_str_ends(name, al_str("__"));
+  static const char *const names[] = { "__class__", "__doc__", "__init__", "__module__", "__str__", "__repr__" };
+  for (size_t i = 0; i < AL_COUNT(names); i++)
+    if (al_str_is(name, names[i]))
+      return true;
+  return false;
 }
 
 static enum al_code undefined_object(struct al_jj_render *r, struct al_str name)

@@ -49,6 +49,11 @@ static enum al_code pull(struct al_jj_render *r, struct al_jj_loop *loop, struct
       return AL_OK;
     AL_TRY(passes_filter(r, loop, *item, &passes));
   }
+  if (loop->node->loop->filter == nullptr || loop->node->loop->target->kind != AL_JJ_N_TUPLE)
+    return AL_OK;
+  struct al_jj_list *parts; /* behind a filter Jinja has the unpacked tuple, not the element */
+  AL_TRY(al_jj_to_list(r, *item, &parts));
+  *item = al_jj_tuple_value(parts);
   return AL_OK;
 }
 
