@@ -84,9 +84,10 @@ static bool read_input(struct repl *repl, struct al_buf *input)
   bool in_block = false;
   for (;;) {
     int n = 0;
+    /* Before the line, not after it: a Ctrl-C that comes right behind the Enter is meant for the answer. */
+    drain_cancel(repl->cancel_fd);
     errno = 0;
     const char *line = el_gets(repl->editor, &n);
-    drain_cancel(repl->cancel_fd);
     if (line == nullptr || n <= 0) {
       if (errno != EINTR)
         return false;

@@ -124,12 +124,16 @@ class Terminal:
     def send(self, text):
         os.write(self.fd, text.encode())
 
-    def wait(self):
-        for _ in range(600):
+    def wait(self, send=""):
+        """Until it has ended, saying `send` now and then: what is typed before the line editor has taken the terminal
+        over may be lost."""
+        for i in range(600):
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 os.close(self.fd)
                 return os.waitstatus_to_exitcode(status)
+            if send and i % 10 == 0:
+                self.send(send)
             time.sleep(0.05)
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
@@ -147,8 +151,7 @@ def test_chat_at_a_terminal():
         terminal.send("/clear\r")
         terminal.read_until("anew")
         terminal.read_until(">>> ")
-        terminal.send("\x04")
-        assert terminal.wait() == 0
+        assert terminal.wait("\x15\x04") == 0  # Ctrl-U, Ctrl-D
         assert "Who are you?" in (pathlib.Path(home) / "allm/history").read_text().replace("\\040", " ")
 
 
