@@ -162,6 +162,7 @@ def test_interrupt_cancels_the_answer_and_not_the_chat():
         terminal.read_until(">>> ")
         terminal.send("Tell me a long story.\r")
         terminal.read_until("\n")
+        terminal.read_until(" ")  # it speaks
         terminal.send("\x03")
         terminal.read_until(">>> ")
         terminal.send("/bye\r")
