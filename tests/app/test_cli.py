@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import tempfile
+import termios
 import time
 
 import allm
@@ -121,19 +122,21 @@ class Terminal:
         before, _, self.text = self.text.partition(what)
         return before
 
+    def prompt(self):
+        """Until the line editor waits for a line: the prompt stands there a moment before it has taken the terminal."""
+        before = self.read_until(">>> ")
+        allm.wait_until(lambda: not termios.tcgetattr(self.fd)[3] & termios.ICANON, 20, "no line editor")
+        return before
+
     def send(self, text):
         os.write(self.fd, text.encode())
 
-    def wait(self, send=""):
-        """Until it has ended, saying `send` now and then: what is typed before the line editor has taken the terminal
-        over may be lost."""
-        for i in range(600):
+    def wait(self):
+        for _ in range(600):
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 os.close(self.fd)
                 return os.waitstatus_to_exitcode(status)
-            if send and i % 10 == 0:
-                self.send(send)
             time.sleep(0.05)
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
@@ -143,15 +146,16 @@ class Terminal:
 def test_chat_at_a_terminal():
     with tempfile.TemporaryDirectory() as home:
         terminal = Terminal("run", "tiny-assistant", "--temperature", "0", home=home)
-        terminal.read_until(">>> ")
+        terminal.prompt()
         terminal.send("Who are you?\r")
-        assert "aLLM" in terminal.read_until(">>> ")
+        assert "aLLM" in terminal.prompt()
         terminal.send("/nosuch\r")
-        assert "/clear" in terminal.read_until(">>> ")
+        assert "/clear" in terminal.prompt()
         terminal.send("/clear\r")
         terminal.read_until("anew")
-        terminal.read_until(">>> ")
-        assert terminal.wait("\x15\x04") == 0  # Ctrl-U, Ctrl-D
+        terminal.prompt()
+        terminal.send("\x04")
+        assert terminal.wait() == 0
         assert "Who are you?" in (pathlib.Path(home) / "allm/history").read_text().replace("\\040", " ")
 
 
@@ -159,12 +163,11 @@ def test_interrupt_cancels_the_answer_and_not_the_chat():
     with tempfile.TemporaryDirectory() as home, allm.serve() as server:
         terminal = Terminal("run", "tiny-assistant", "--port", str(server.port), "--temperature", "2", "--seed", "1",
                             home=home)
-        terminal.read_until(">>> ")
+        terminal.prompt()
         terminal.send("Tell me a long story.\r")
         terminal.read_until("\n")
-        terminal.read_until(" ")  # it speaks
         terminal.send("\x03")
-        terminal.read_until(">>> ")
+        terminal.prompt()
         terminal.send("/bye\r")
         assert terminal.wait() == 0
         allm.wait_until(lambda: server.request("GET", "/status")[1]["active_requests"] == 0, 20, "still running")
