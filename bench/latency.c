@@ -6,13 +6,16 @@
 #include "api/api.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/thread.h"
 #include "engine/fake/fake.h"
 #include "inference/inference.h"
 #include "net/http.h"
+#include "tests/kit/fake_store.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,4 +103,53 @@ static void measure(int port)
   if (n > 0)
     (void)printf("latency: engine to socket over %d tokens: p50 %.0f us, p90 %.0f us, p99 %.0f us, max %.0f us\n", n,
                  delays_us[n / 2], delays_us[n * 9 / 10], delays_us[n * 99 / 100], delays_us[n - 1]);
+}
+
+static void serve_and_measure(struct al_store *store)
+{
+  static const struct al_engine *const engines[] = { &al_engine_fake };
+  struct al_err err = {};
+  struct al_inference *inference = nullptr;
+  struct al_inference_options inference_options = {
+    .store = store,
+    .registry = { engines, AL_COUNT(engines) },
+    .in_engine = stamp,
+  };
+  check(al_inference_new(&inference_options, &inference, &err), &err);
+  struct al_api *api = nullptr;
+  struct al_api_options api_options = { .inference = inference, .store = store };
+  check(al_api_new(&api_options, &api, &err), &err);
+  int fd = -1, port = 0;
+  check(al_http_listen("127.0.0.1", 0, &fd, &port, &err), &err);
+  struct al_http_server *server = nullptr;
+  struct al_http_server_options options = {
+    .listen_fds = &fd,
+    .n_listen_fds = 1,
+    .routes = al_api_routes,
+    .n_routes = al_api_n_routes,
+    .middleware = al_api_middleware,
+    .n_middleware = al_api_n_middleware,
+    .app = api,
+  };
+  check(al_http_server_start(&options, &server, &err), &err);
+  measure(port);
+  al_inference_drain(inference);
+  al_http_server_stop(server, al_deadline_in_ms(1000));
+  al_http_server_free(server);
+  al_inference_free(inference);
+  al_api_free(api);
+}
+
+int main(void)
+{
+  (void)signal(SIGPIPE, SIG_IGN);
+  al_log_setup(AL_LOG_WARN, false);
+  al_fake_reset();
+  atomic_store(&al_fake_knobs.decode_ns, 2 * AL_NS_PER_MS);
+  atomic_store(&al_fake_knobs.never_ends, true);
+  atomic_store(&al_fake_knobs.chat_template, al_fake_chatml);
+  struct al_store *store = al_fake_store_new();
+  serve_and_measure(store);
+  al_store_free(store);
+  return 0;
 }

@@ -4,5 +4,6 @@ set -eu
 cd "$(dirname "$0")/.."
 build=$(realpath "$1")
 /usr/bin/python3 bench/bench_idle.py --build "$build"
-/usr/bin/python3 bench/bench_latency.py --build "$build"
+/usr/bin/python3 bench/bench_restart.py --build "$build"
+"$build/bench/latency"
 /usr/bin/python3 bench/bench_text.py --build "$build" --preset 0.6b --quant Q4_K

@@ -10,75 +10,11 @@
 #include "engine/fake/fake.h"
 #include "inference/inference.h"
 #include "net/http.h"
+#include "tests/kit/fake_store.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* --- a store without a disk; linked instead of store/store.c ---------------------------------------------------------
- */
-
-struct al_store {
-  struct al_model_descriptor *models[3]; /* sorted by id */
-};
-
-static struct al_model_descriptor *make_model(const char *id, bool works)
-{
-  struct al_model_descriptor *model = al_descriptor_new();
-  if (model == nullptr)
-    abort();
-  model->id = al_strdup(id);
-  model->runtime = al_strdup("fake");
-  model->architecture = al_strdup("fake");
-  model->quantisation = al_strdup("F32");
-  model->directory = al_strdup("/nowhere/models");
-  model->type = AL_TYPE_LLM;
-  model->capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE;
-  model->n_ctx_train = 4096;
-  model->modified_s = 1'700'000'000;
-  if (!works)
-    (void)!al_fail(&model->problem, AL_MODEL_CORRUPT, "/nowhere/models/broken.gguf ends after 7 bytes");
-  return model;
-}
-
-enum al_code al_store_find(struct al_store *store, const char *id, struct al_model_descriptor **descriptor,
-                           struct al_err *err)
-{
-  for (size_t i = 0; i < AL_COUNT(store->models); i++)
-    if (strcmp(store->models[i]->id, id) == 0) {
-      *descriptor = al_descriptor_ref(store->models[i]);
-      return AL_OK;
-    }
-  return al_fail_reason(err, al_fail(err, AL_NOT_FOUND, "There is no model '%s'", id), "model_not_found");
-}
-
-enum al_code al_store_list(struct al_store *store, struct al_model_list *list, struct al_err *err)
-{
-  struct al_model_descriptor **items = al_calloc(AL_COUNT(store->models), sizeof(struct al_model_descriptor *));
-  if (items == nullptr)
-    return al_fail_oom(err, sizeof store->models);
-  for (size_t i = 0; i < AL_COUNT(store->models); i++)
-    items[i] = al_descriptor_ref(store->models[i]);
-  *list = (struct al_model_list){ items, AL_COUNT(store->models) };
-  return AL_OK;
-}
-
-void al_store_list_free(struct al_model_list *list)
-{
-  for (size_t i = 0; i < list->count; i++)
-    al_descriptor_unref(list->items[i]);
-  al_free(list->items);
-  *list = (struct al_model_list){};
-}
-
-enum al_code al_store_refresh(struct al_store *store, struct al_err *err)
-{
-  (void)store;
-  (void)err;
-  return AL_OK;
-}
-
-/* ----------------------------------------------------------------------------------------------------------------- */
 
 struct arguments {
   const char *api_key;
@@ -163,13 +99,11 @@ int main(int argc, char **argv)
   al_fake_reset();
   atomic_store(&al_fake_knobs.decode_ns, (int64_t)a.decode_ms * AL_NS_PER_MS);
   atomic_store(&al_fake_knobs.chat_template, al_fake_chatml);
-  struct al_store store = { .models = { make_model("broken", false), make_model("fake", true),
-                                        make_model("org/fake", true) } };
+  struct al_store *store = al_fake_store_new();
   struct al_err err;
-  bool worked = serve(&a, &store, &signals, &err) == AL_OK;
+  bool worked = serve(&a, store, &signals, &err) == AL_OK;
   if (!worked)
     (void)fprintf(stderr, "fake_server: %s\n", err.message);
-  for (size_t i = 0; i < AL_COUNT(store.models); i++)
-    al_descriptor_unref(store.models[i]);
+  al_store_free(store);
   return worked ? 0 : 1;
 }
