@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-constexpr int64_t QUICK_CRASH_NS = INT64_C(5) * 1'000'000'000;
+constexpr int64_t QUICK_CRASH_NS = INT64_C(1) * 1'000'000'000;
 constexpr int64_t FIRST_BACKOFF_MS = 50;
 constexpr int64_t LONGEST_BACKOFF_MS = 5000;
 constexpr int EXIT_BAD_CONFIG = 2; /* the worker's code for "starting again will not help" */
