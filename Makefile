@@ -51,7 +51,10 @@ fuzz:
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format-22 -i
 
+# A build directory keeps the prefix it was set up with, so another one has to be told.
 install: all
+	@meson introspect $(BUILD) --buildoptions | grep '"name": "prefix", "value": "$(PREFIX)"' >/dev/null || \
+	  meson setup --reconfigure $(BUILD) --prefix=$(PREFIX) >/dev/null
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
 clean:

@@ -26,7 +26,17 @@ for group in "${@:-build}"; do
   esac
 done
 
-list_elsewhere() {
+# What is missing on a system whose package manager this script does not drive; nothing is printed where all is there.
+check_elsewhere() {
+  missing=""
+  for program in meson ninja curl pkg-config; do
+    command -v "$program" >/dev/null || missing="$missing $program"
+  done
+  command -v cc >/dev/null || command -v gcc >/dev/null || missing="$missing cc"
+  for module in llama ggml libuv libllhttp openssl yyjson libutf8proc libedit cmocka; do
+    pkg-config --exists "$module" 2>/dev/null || missing="$missing $module"
+  done
+  [ -n "$missing" ] || return 0
   cat >&2 <<'LIST'
 aLLM's set-up knows Debian 12, 13 and 14 (and what is newer). On this system please install, by your own means:
 
@@ -44,12 +54,9 @@ aLLM's set-up knows Debian 12, 13 and 14 (and what is newer). On this system ple
   openai for Python, pytest (tests)  python3-openai python3-pytest python-openai          pip: openai pytest
 
 LIST
-  missing=""
-  for module in llama ggml libuv libllhttp openssl yyjson libutf8proc libedit cmocka; do
-    pkg-config --exists "$module" 2>/dev/null || missing="$missing $module"
-  done
-  [ -z "$missing" ] && return 0
-  echo "pkg-config does not find:$missing" >&2
+  # shellcheck disable=SC2086
+  echo "By Debian's names:" $packages >&2
+  echo "setup: missing here:$missing" >&2
   return 1
 }
 
@@ -60,8 +67,8 @@ id= version=0 codename=
   codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 }
 if [ "$id" != debian ] || ! command -v apt-get >/dev/null; then
-  list_elsewhere
-  exit $?
+  check_elsewhere
+  exit 0
 fi
 
 # shellcheck disable=SC2086
@@ -76,38 +83,56 @@ case " $packages " in *" meson "*)
   meson_version=$(meson --version 2>/dev/null || echo 0)
   [ "$(printf '%s\n1.3.0\n' "$meson_version" | sort -V | head -n 1)" = 1.3.0 ] || missing="meson python3 $missing" ;;
 esac
+# shellcheck disable=SC2086
+missing=$(echo $missing | tr ' ' '\n' | awk '!seen[$0]++' | tr '\n' ' ' | sed 's/ $//')
 [ -n "$missing" ] || exit 0
 if [ "${ALLM_NO_SETUP:-0}" = 1 ]; then
   echo "setup: missing: $missing" >&2
   exit 1
 fi
 
-as_root=""
-if [ "$(id -u)" != 0 ]; then
-  command -v sudo >/dev/null || { echo "setup: run as root, or install: $missing" >&2; exit 1; }
-  as_root=sudo
-fi
+# Once packages of forky are in, base-files may be one of them and /etc/os-release no longer says 12 or 13.
 suite=""
-if [ "$version" = 12 ] || [ "$version" = 13 ]; then
+if [ "$version" = 12 ] || [ "$version" = 13 ] || [ -e /etc/apt/sources.list.d/allm-forky.sources ]; then
   suite=forky
 fi
-echo "setup: Debian $version${codename:+ ($codename)}; will install${suite:+ from $suite}: $missing" >&2
+as_root=""
+if [ "$(id -u)" != 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "setup: installing packages needs root, and there is no sudo. Run as root: $(pwd)/tools/setup.sh ${*:-build}" >&2
+    echo "setup: it would install${suite:+, from Debian's suite $suite}: $missing" >&2
+    exit 1
+  fi
+  as_root=sudo
+fi
+echo "setup: Debian ${codename:-$version}: will install${suite:+ from $suite}: $missing" >&2
+
+# The archive that apt already uses; not a third party's, nor the security archive.
+debian_mirror() {
+  cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+    awk '/^URIs:/ { print $2 } /^deb[ \t]/ { for (i = 2; i <= NF; i++) if ($i ~ /^[a-z+]+:\//) { print $i; break } }' |
+    grep -E '/debian/?$|/debian\.list$' | head -n 1
+}
 
 if [ -n "$suite" ] && [ ! -e /etc/apt/sources.list.d/allm-$suite.sources ]; then
-  mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null |
-    awk '/^URIs:/ { print $2; exit } /^deb[ \t]/ { for (i = 2; i <= NF; i++) if ($i ~ /^[a-z]+:/) { print $i; exit } }')
-  [ -n "$mirror" ] || { echo "setup: no Debian mirror is configured in /etc/apt" >&2; exit 1; }
-  echo "setup: adds suite $suite of the mirror already in use (/etc/apt/sources.list.d/allm-$suite.sources, priority 100)" >&2
-  printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' \
-    "$mirror" "$suite" | $as_root tee /etc/apt/sources.list.d/allm-$suite.sources >/dev/null
+  mirror=$(debian_mirror)
+  [ -n "$mirror" ] || mirror=http://deb.debian.org/debian
+  echo "setup: adds suite $suite of $mirror (/etc/apt/sources.list.d/allm-$suite.sources, priority 100)" >&2
+  # The pin comes first: the suite is never there without it.
   printf 'Package: *\nPin: release n=%s\nPin-Priority: 100\n' "$suite" |
     $as_root tee /etc/apt/preferences.d/allm-$suite >/dev/null
+  printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' \
+    "$mirror" "$suite" | $as_root tee /etc/apt/sources.list.d/allm-$suite.sources >/dev/null
 fi
+echo "setup: this takes some minutes" >&2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 run() {
-  if ! $as_root env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1; then
+  if ! $as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@" >>"$log" 2>&1; then
     tail -n 30 "$log" >&2
+    if grep -qE 'Failed to fetch|Could not (resolve|connect)|Temporary failure resolving' "$log"; then
+      echo "setup: the Debian mirror could not be reached: check the network (and apt's proxy), then run this again" >&2
+    fi
     echo "setup: failed: $*" >&2
     exit 1
   fi
@@ -115,6 +140,9 @@ run() {
 run apt-get -o DPkg::Lock::Timeout=300 update
 # force-overwrite: Debian 12's libssl3 and forky's openssl-provider-legacy share a file.
 # shellcheck disable=SC2086
-run apt-get install -y ${suite:+-t $suite} --no-install-recommends -o DPkg::Lock::Timeout=300 \
+set -- apt-get install -y ${suite:+-t $suite} --no-install-recommends -o DPkg::Lock::Timeout=300 \
   -o Dpkg::Options::=--force-overwrite -o Dpkg::Options::=--force-confold $missing
+removed=$(LC_ALL=C "$@" -s 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' | tr '\n' ' ')
+[ -z "$removed" ] || echo "setup: removes, since they do not fit beside these: $removed" >&2
+run "$@"
 echo "setup: done" >&2
