@@ -40,30 +40,54 @@ class Tool:
 
 # name, description, [(param, type, kind of value, description)], requests with {param}; optional params need not occur
 KNOWN = [
-    ("get_weather", ["Get the weather in a city", "Get the current weather", "Returns the weather for a location."], [("city|location|place", "string", "city", "The city|Name of the city|City name|")],
-     ["What is the weather in {}?", "What's the weather like in {}?", "How is the weather in {}?", "Weather in {}?", "Is it raining in {}?", "Tell me the weather in {}.", "Is it warm in {} today?", "Do I need an umbrella in {}?", "weather {}", "What is the weather in {} now?",
+    ("get_weather", ["Get the weather in a city", "Get the current weather", "Returns the weather for a location."],
+    [("city|location|place", "string", "city", "The city|Name of the city|City name|")],
+     ["What is the weather in {}?", "What's the weather like in {}?", "How is the weather in {}?", "Weather in {}?",
+     "Is it raining in {}?", "Tell me the weather in {}.", "Is it warm in {} today?", "Do I need an umbrella in {}?",
+     "weather {}", "What is the weather in {} now?",
       "How warm is it in {}?", "Could you check the weather in {} for me?"]),
-    ("get_time", ["Get the time in a city", "Current time in a place", "Returns the local time."], [("city|timezone|place", "string", "city", "The city|")],
-     ["What time is it in {}?", "Tell me the time in {}.", "What is the local time in {}?", "Time in {}?", "How late is it in {}?", "Could you tell me what time it is in {}?"]),
-    ("calculator", ["Evaluate an expression", "Calculate a sum", "Does arithmetic."], [("expression", "string", "expression", "The expression|e.g. 2 + 3|")],
-     ["What is {}?", "Calculate {}.", "How much is {}?", "Compute {}", "Use the calculator: {}", "Please work out {}.", "Could you calculate {} for me?"]),
-    ("add", ["Add two numbers", "Adds a and b."], [("a", "integer", "integer", ""), ("b", "integer", "integer", "")], ["What is {} plus {}?", "Add {} and {}.", "{} + {}", "Sum of {} and {}?", "Please add {} and {}."]),
-    ("search", ["Search the web", "Look something up."], [("query|q", "string", "phrase", "What to search for|")], ["Search for {}.", "Search the web for {}.", "Look up {}.", "Find something about {}.", "Please search for {}."]),
-    ("send_email", ["Send an email", "Sends a mail to somebody."], [("to|recipient", "string", "name", ""), ("subject", "string", "phrase", "")], ["Send an email to {} with the subject {}.", "Write an email to {} about {}.", "Mail {} about {}.", "Email {}: {}", "Please send a mail to {} about {}."]),
-    ("set_timer", ["Set a timer", "Starts a countdown."], [("minutes", "integer", "small", "How many minutes|")], ["Set a timer for {} minutes.", "Timer {} minutes", "Start a timer of {} minutes.", "Wake me in {} minutes.", "Please set a timer for {} minutes."]),
-    ("convert_currency", ["Convert money", "Converts an amount between currencies."], [("amount", "number", "integer", ""), ("from", "string", "currency", ""), ("to", "string", "currency", "")],
-     ["Convert {} {} to {}.", "How much is {} {} in {}?", "Change {} {} into {}.", "What are {} {} in {}?", "Please convert {} {} into {}."]),
-    ("read_file", ["Read a file", "Returns the text of a file."], [("path|file|filename", "string", "file", "")], ["Read {}.", "Read the file {}.", "What is in {}?", "Show me {}.", "Open the file {}.", "Please read the file {}."]),
-    ("get_date", ["Get today's date", "Returns the current date."], [], ["What is the date?", "What day is it today?", "Which date is today?", "What's today's date?", "Could you tell me today's date?"]),
-    ("translate", ["Translate a text", "Translates text to a language."], [("text", "string", "phrase", ""), ("language|target", "string", "language", "")], ["Translate {} to {}.", "Translate {} into {}.", "How do you say {} in {}?", "Please translate {} into {}."]),
-    ("lookup_user", ["Find a user", "Look up a user by id."], [("id|user_id", "integer", "integer", "")], ["Look up user {}.", "Find the user {}.", "Who is user {}?", "Find user {}.", "Please look up user {}."]),
+    ("get_time", ["Get the time in a city", "Current time in a place", "Returns the local time."],
+    [("city|timezone|place", "string", "city", "The city|")],
+     ["What time is it in {}?", "Tell me the time in {}.", "What is the local time in {}?", "Time in {}?",
+     "How late is it in {}?", "Could you tell me what time it is in {}?"]),
+    ("calculator", ["Evaluate an expression", "Calculate a sum", "Does arithmetic."],
+    [("expression", "string", "expression", "The expression|e.g. 2 + 3|")],
+     ["What is {}?", "Calculate {}.", "How much is {}?", "Compute {}", "Use the calculator: {}", "Please work out {}.",
+     "Could you calculate {} for me?"]),
+    ("add", ["Add two numbers", "Adds a and b."], [("a", "integer", "integer", ""), ("b", "integer", "integer", "")],
+    ["What is {} plus {}?", "Add {} and {}.", "{} + {}", "Sum of {} and {}?", "Please add {} and {}."]),
+    ("search", ["Search the web", "Look something up."], [("query|q", "string", "phrase", "What to search for|")],
+    ["Search for {}.", "Search the web for {}.", "Look up {}.", "Find something about {}.", "Please search for {}."]),
+    ("send_email", ["Send an email", "Sends a mail to somebody."], [("to|recipient", "string", "name", ""), ("subject",
+    "string", "phrase", "")], ["Send an email to {} with the subject {}.", "Write an email to {} about {}.",
+    "Mail {} about {}.", "Email {}: {}", "Please send a mail to {} about {}."]),
+    ("set_timer", ["Set a timer", "Starts a countdown."], [("minutes", "integer", "small", "How many minutes|")],
+    ["Set a timer for {} minutes.", "Timer {} minutes", "Start a timer of {} minutes.", "Wake me in {} minutes.",
+    "Please set a timer for {} minutes."]),
+    ("convert_currency", ["Convert money", "Converts an amount between currencies."],
+    [("amount", "number", "integer", ""), ("from", "string", "currency", ""), ("to", "string", "currency", "")],
+     ["Convert {} {} to {}.", "How much is {} {} in {}?", "Change {} {} into {}.", "What are {} {} in {}?",
+     "Please convert {} {} into {}."]),
+    ("read_file", ["Read a file", "Returns the text of a file."], [("path|file|filename", "string", "file", "")],
+    ["Read {}.", "Read the file {}.", "What is in {}?", "Show me {}.", "Open the file {}.",
+    "Please read the file {}."]),
+    ("get_date", ["Get today's date", "Returns the current date."], [], ["What is the date?", "What day is it today?",
+    "Which date is today?", "What's today's date?", "Could you tell me today's date?"]),
+    ("translate", ["Translate a text", "Translates text to a language."],
+    [("text", "string", "phrase", ""), ("language|target", "string", "language", "")],
+    ["Translate {} to {}.", "Translate {} into {}.", "How do you say {} in {}?", "Please translate {} into {}."]),
+    ("lookup_user", ["Find a user", "Look up a user by id."], [("id|user_id", "integer", "integer", "")],
+    ["Look up user {}.", "Find the user {}.", "Who is user {}?", "Find user {}.", "Please look up user {}."]),
 ]
 CURRENCIES = "euros dollars pounds yen francs".split()
 LANGUAGES = "German French Spanish Italian Polish Dutch Greek Turkish".split()
-PARAMS = ("name title size color count level amount mode speed number text message topic date room city user id key value path kind type price weight height width length label target source start end limit "
-          "unit format status owner priority volume angle angle_x item_id user_name file_name max_results is_urgent room_number").split()
+PARAMS = ("name title size color count level amount mode speed number text message topic date room city user id key "
+          "value path kind type price weight height width length label target source start end limit "
+          "unit format status owner priority volume angle angle_x item_id user_name file_name max_results is_urgent "
+          "room_number").split()
 PARAMS_EVAL = "theme depth temperature shelf_id nickname radius category budget start_date".split()
-PREPOSITION = {"city": "in {}", "name": "called {}", "date": "on {}", "room": "in {}", "user": "for {}", "target": "to {}", "source": "from {}", "color": "in {}", "topic": "about {}", "path": "at {}"}
+PREPOSITION = {"city": "in {}", "name": "called {}", "date": "on {}", "room": "in {}", "user": "for {}",
+    "target": "to {}", "source": "from {}", "color": "in {}", "topic": "about {}", "path": "at {}"}
 
 
 def value(c, kind):
@@ -73,9 +97,13 @@ def value(c, kind):
     return {
         "city": c.city, "name": c.name, "word": c.word, "integer": c.number, "small": lambda: r.randint(1, 60),
         "number": lambda: r.choice([c.number(), round(r.uniform(0, 100), 1)]), "boolean": lambda: r.random() < 0.5,
-        "phrase": lambda: " ".join([r.choice(text.ADJECTIVES), c.noun()] if r.random() < 0.5 else [c.word() for _ in range(r.randint(1, 3))]),
-        "expression": lambda: f"{c.number()} {r.choice('+-*/')} {c.number()}", "currency": lambda: r.choice(CURRENCIES), "language": lambda: r.choice(LANGUAGES),
-        "file": lambda: f"{c.word()}.{r.choice(['txt', 'md', 'csv', 'json', 'png'])}", "date": lambda: f"20{r.randint(20, 39)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}", "mail": lambda: f"{c.word()}@{r.choice(['example.com', 'mail.org'])}",
+        "phrase": lambda: " ".join([r.choice(text.ADJECTIVES), c.noun()] if r.random() < 0.5
+        else [c.word() for _ in range(r.randint(1, 3))]),
+        "expression": lambda: f"{c.number()} {r.choice('+-*/')} {c.number()}", "currency": lambda: r.choice(CURRENCIES),
+        "language": lambda: r.choice(LANGUAGES),
+        "file": lambda: f"{c.word()}.{r.choice(['txt', 'md', 'csv', 'json', 'png'])}",
+        "date": lambda: f"20{r.randint(20, 39)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}",
+        "mail": lambda: f"{c.word()}@{r.choice(['example.com', 'mail.org'])}",
     }[kind]()
 
 
@@ -87,26 +115,45 @@ def known_call(c):
         spec[c.choice(names.split("|"))] = (kind, c.choice(about_param.split("|")), None)
         values.append(value(c, source))
     tool = Tool(name, c.choice(about), spec, requests[0])
-    shown = [f'"{v}"' if isinstance(v, str) and " " in v and c.chance(0.3) and "expression" not in spec else v for v in values]
+    shown = [f'"{v}"' if isinstance(v, str) and " " in v and c.chance(0.3) and "expression" not in spec else v
+        for v in values]
     return tool, c.phrase(requests).format(*shown), dict(zip(spec, values))
+
+
+def varied(c, p):
+    """The parameter's name, or as often another one: names are to be copied, not known."""
+    k = c.rng.random()
+    if k < 0.45:
+        return p
+    if k < 0.6:
+        return c.noun()
+    if k < 0.7:
+        return c.made_up()
+    return c.choice([f"{p}_{c.noun()}", f"{c.noun()}_{p}", f"{c.noun()}_{c.noun()}", f"{c.made_up()}_{p}", f"{c.noun()}_id"])
 
 
 def made_up_tool(c):
     verb, noun = c.verb(), c.noun()
-    if c.chance(0.25):
-        noun = c.made_up()
-    if c.chance(0.12):
+    if c.chance(0.35):
+        noun = c.made_up() if c.chance(0.6) else c.noun() + "_" + c.noun()
+    if c.chance(0.15):
         verb = c.made_up()
     k = c.rng.random()
-    name = f"{verb}_{noun}" if k < 0.7 else f"{verb}{noun.capitalize()}" if k < 0.82 else f"{noun}_{verb}" if k < 0.9 else f"{noun}.{verb}" if k < 0.93 else f"{verb}-{noun}" if k < 0.96 else verb
-    about = c.choice([f"{verb.capitalize()} the {noun}", f"{verb.capitalize()} a {noun}", f"{verb.capitalize()} {noun}", f"{verb.capitalize()} the {noun}.", f"Can {verb} the {noun}", "" if k < 0.9 else f"{verb.capitalize()} the {noun}"])
-    params, names = {}, text.COLOURS[:0] + (PARAMS_EVAL if c.held_out else PARAMS)
+    shapes = [(0.7, f"{verb}_{noun}"), (0.82, f"{verb}{noun.capitalize()}"), (0.9, f"{noun}_{verb}"),
+              (0.93, f"{noun}.{verb}"), (0.96, f"{verb}-{noun}"), (1.0, verb)]
+    name = next(shape for limit, shape in shapes if k < limit)
+    doing = verb.capitalize()
+    about = c.choice([f"{doing} the {noun}", f"{doing} a {noun}", f"{doing} {noun}", f"{doing} the {noun}.",
+                      f"Can {verb} the {noun}", "" if k < 0.9 else f"{doing} the {noun}"])
+    params, names = {}, (PARAMS_EVAL if c.held_out else PARAMS)
     for p in c.rng.sample(names, c.choice([0, 1, 1, 1, 2, 2, 2, 3])):
-        if not c.held_out and c.chance(0.2):
-            p = c.choice([c.noun(), c.made_up()])
-        kind = "boolean" if p.startswith("is_") else c.choice(["string", "string", "string", "string", "integer", "integer", "number", "boolean"])
+        if not c.held_out:
+            p = varied(c, p)
+        kind = "boolean" if p.startswith("is_") else c.choice(["string", "string", "string", "string", "integer",
+            "integer", "number", "boolean"])
         enum = [c.word() for _ in range(c.rng.randint(2, 3))] if kind == "string" and c.chance(0.12) else None
-        params[p] = (kind, c.choice(["", "", "", f"The {p.replace('_', ' ')}", f"{p.replace('_', ' ').capitalize()} of the {noun}"]), enum)
+        params[p] = (kind, c.choice(["", "", "", f"The {p.replace('_', ' ')}",
+            f"{p.replace('_', ' ').capitalize()} of the {noun}"]), enum)
     return Tool(name, about, params, f"{verb} the {noun}", [p for p in params if c.chance(0.85)])
 
 
@@ -126,13 +173,15 @@ def made_up_call(c):
             said.append(PREPOSITION[p].format(shown))
         else:
             joint = "with " if not said else "and "
-            said.append(c.choice(["{j}{p} {v}", "{j}{p} {v}", "{j}the {p} {v}", "{j}{p} = {v}", "{j}{p}: {v}"]).format(j=joint, p=words, v=shown))
+            said.append(c.choice(["{j}{p} {v}", "{j}{p} {v}", "{j}the {p} {v}", "{j}{p} = {v}",
+                "{j}{p}: {v}"]).format(j=joint, p=words, v=shown))
     request = tool.request
     if c.chance(0.15):
         request = c.choice(["use {}", "call {}", "run {}"]).format(tool.name)
     elif c.chance(0.3):
         request = request.replace(" the ", c.choice([" a ", " my ", " "]))
-    opener = c.phrase(["{}.", "{}.", "{}", "Please {}.", "Can you {}?", "Could you {}?", "I want you to {}.", "I need to {}.", "{}, please.", "{}!", "Would you {}, please?"])
+    opener = c.phrase(["{}.", "{}.", "{}", "Please {}.", "Can you {}?", "Could you {}?", "I want you to {}.",
+        "I need to {}.", "{}, please.", "{}!", "Would you {}, please?"])
     s = opener.format(" ".join([request] + said))
     return tool, s[0].upper() + s[1:], args
 
@@ -143,26 +192,31 @@ def result(c, tool):
     if k < 0.15:
         return c.choice(['{"status": "ok"}', '{"success": true}', "ok", "done", '{"ok": true}']), "Done."
     if k < 0.22:
-        why = c.choice(["not found", "no access", "timeout", "unknown " + c.noun(), "the " + c.noun() + " is " + c.choice(text.ADJECTIVES)])
-        return c.choice([json.dumps({"error": why}), f"error: {why}", f"Error: {why}"]), f"The tool reported an error: {why}."
+        why = c.choice(["not found", "no access", "timeout", "unknown " + c.noun(), "the " + c.noun() + " is "
+            + c.choice(text.ADJECTIVES)])
+        return c.choice([json.dumps({"error": why}), f"error: {why}",
+            f"Error: {why}"]), f"The tool reported an error: {why}."
     if k < 0.4:
         v = c.choice([c.number, c.word, c.name, lambda: value(c, "phrase")])()
         return str(v), f"The result is {v}."
     if k < 0.5:
-        s = c.choice([f"The {c.noun()} is {c.choice(text.ADJECTIVES)}.", f"{c.name()} has the {c.noun()}.", f"It is {c.choice(text.ADJECTIVES)} in {c.city()}.", f"There are {c.number()} {c.noun()}s."])
+        s = c.choice([f"The {c.noun()} is {c.choice(text.ADJECTIVES)}.", f"{c.name()} has the {c.noun()}.",
+            f"It is {c.choice(text.ADJECTIVES)} in {c.city()}.", f"There are {c.number()} {c.noun()}s."])
         return s, s
     pairs = {}
     if tool.name in ("get_weather", "get_time") and c.chance(0.75):
         if tool.name == "get_time":
             pairs = {"time": f"{c.rng.randint(0, 23):02}:{c.rng.randint(0, 59):02}"}
         else:
-            pairs = {c.choice(["temperature", "temp", "temperature_c"]): c.rng.randint(-10, 38), c.choice(["condition", "weather", "sky"]): c.choice("sunny cloudy rainy windy foggy snowy clear stormy".split())}
+            pairs = {c.choice(["temperature", "temp", "temperature_c"]): c.rng.randint(-10, 38),
+                c.choice(["condition", "weather",
+                "sky"]): c.choice("sunny cloudy rainy windy foggy snowy clear stormy".split())}
             if c.chance(0.3):
                 pairs.popitem()
     else:
         names = PARAMS_EVAL if c.held_out else PARAMS + ["result", "result", "answer", "total"]
         for p in c.rng.sample(names, c.choice([1, 1, 2, 2, 3])):
-            pairs[p if c.chance(0.8) else c.noun()] = value(c, c.choice(["string", "integer", "number"]))
+            pairs[varied(c, p)] = value(c, c.choice(["string", "integer", "number"]))
     said = [f"the {k.replace('_', ' ')} is {v}" for k, v in pairs.items()]
     s = ", ".join(said[:-1]) + (" and " if len(said) > 1 else "") + said[-1]
     return json.dumps(pairs), s[0].upper() + s[1:] + "."
@@ -204,11 +258,14 @@ def tool_sample(c):
     if kind < 0.16:  # no tool is needed, or none fits
         if c.chance(0.35) or any(t.name in ("calculator", "add", "get_date", "search", "translate") for t in tools):
             _, user, _ = made_up_call(c)
-            turn = chats.Turn("no tool", user, "I have no tool for that.", keys=["no tool"], think="None of the tools can do this.")
+            turn = chats.Turn("no tool", user, "I have no tool for that.", keys=["no tool"],
+                think="None of the tools can do this.")
         else:
-            turn = c.choice([chats.greeting, chats.question, chats.how, chats.arithmetic, chats.capital, chats.tell, chats.repeat])(c)
+            turn = c.choice([chats.greeting, chats.question, chats.how, chats.arithmetic, chats.capital, chats.tell,
+                chats.repeat])(c)
             turn.think = "I need no tool for this. " + (turn.think or "")
-        return finish(c, messages, tools, [{"role": "user", "content": turn.user}, {"role": "assistant", "content": turn.answer}], "no tool", turn.keys, turn.think)
+        return finish(c, messages, tools, [{"role": "user", "content": turn.user}, {"role": "assistant",
+            "content": turn.answer}], "no tool", turn.keys, turn.think)
     if kind < 0.24 and args:  # two calls at once
         other = made_up_call(c)
         if len(args) == 1 and c.chance(0.5):
@@ -242,4 +299,5 @@ def finish(c, messages, tools, tail, category, keys, think):
     thinking = c.chance(0.12)
     if thinking:
         messages[-1]["reasoning_content"] = think or "I know what to say."
-    return {"messages": messages, "tools": [t.schema(c) for t in tools], "thinking": thinking, "category": category, "keys": keys}
+    return {"messages": messages, "tools": [t.schema(c) for t in tools], "thinking": thinking, "category": category,
+        "keys": keys}

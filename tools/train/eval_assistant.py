@@ -18,18 +18,25 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import assistant_data as data
 
-CHAT = ["Hello!", "My name is Tamsin.", "What is 7 + 8?", "What is the capital of Norway?", "How do I start the server?", "Who are you?", "What day comes after Monday?",
-        "Tell me a joke.", "What is my name?", "Thanks, bye!"]
-WEATHER = {"type": "function", "function": {"name": "get_weather", "description": "Get the weather in a city", "parameters": {
-    "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}
-UNSEEN = {"type": "function", "function": {"name": "water_plants", "description": "Water the plants", "parameters": {
-    "type": "object", "properties": {"balcony": {"type": "string"}, "litres": {"type": "integer"}}, "required": ["balcony", "litres"]}}}
+CHAT = ["Hello!", "My name is Tamsin.", "What is 7 + 8?", "What is the capital of Norway?", "How do I start the server?",
+        "Who are you?", "What day comes after Monday?", "Tell me a joke.", "What is my name?", "Thanks, bye!"]
 
 
-def generate(model, tokenizer, prompts, temperature=0.0, limit=320):
+def tool(name, about, **params):
+    parameters = {"type": "object", "properties": {p: {"type": kind} for p, kind in params.items()}, "required": list(params)}
+    return {"type": "function", "function": {"name": name, "description": about, "parameters": parameters}}
+
+
+WEATHER = tool("get_weather", "Get the weather in a city", city="string")
+UNSEEN = tool("water_plants", "Water the plants", balcony="string", litres="integer")
+
+
+def generate(model, tokenizer, prompts, temperature=0.0, limit=200):
     tokenizer.padding_side = "left"
     batch = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
-    how = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    how = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    if temperature:
+        how = {"do_sample": True, "temperature": temperature}
     with torch.no_grad():
         out = model.generate(**batch, max_new_tokens=limit, **how)
     texts = tokenizer.batch_decode(out[:, batch["input_ids"].shape[1]:], skip_special_tokens=False)
@@ -37,8 +44,8 @@ def generate(model, tokenizer, prompts, temperature=0.0, limit=320):
 
 
 def prompt_of(tokenizer, sample):
-    return tokenizer.apply_chat_template(sample["messages"][:-1], tools=sample["tools"], tokenize=False, add_generation_prompt=True,
-                                         enable_thinking=sample["thinking"])
+    return tokenizer.apply_chat_template(sample["messages"][:-1], tools=sample["tools"], tokenize=False,
+                                         add_generation_prompt=True, enable_thinking=sample["thinking"])
 
 
 def parse_calls(answer):
@@ -71,38 +78,46 @@ def right(sample, answer):
 
 
 def held_out_samples(seed, n):
-    """n samples of each category; every tenth or so is with thinking, which also counts as a category of its own."""
+    """n samples of each category."""
     rng, by_category = random.Random(seed), defaultdict(list)
     for _ in range(n * 400):
         sample = data.make_sample(rng, held_out=True)
         if len(by_category[sample["category"]]) < n:
             by_category[sample["category"]].append(sample)
-    by_category["thinking"] = [s for group in by_category.values() for s in group if s["thinking"]][:n]
-    return by_category
+    return [s for group in by_category.values() for s in group]
+
+
+def row(args, category, good, total):
+    return f"| {category} | {good}/{total} |" if args.markdown else f"{category:14} {good:4} / {total}"
 
 
 def evaluate(model, tokenizer, args):
-    figures = {}
-    for category, samples in sorted(held_out_samples(args.seed, args.n).items()):
-        samples.sort(key=lambda s: len(json.dumps(s)))
-        answers = []
-        for i in range(0, len(samples), 20):
-            answers += generate(model, tokenizer, [prompt_of(tokenizer, s) for s in samples[i:i + 20]])
-        wrong = [(s, a) for s, a in zip(samples, answers) if not right(s, a)]
-        figures[category] = (len(samples) - len(wrong), len(samples))
-        row = f"| {category} | {figures[category][0]}/{len(samples)} |" if args.markdown else f"{category:14} {figures[category][0]:4} / {len(samples)}"
-        print(row, flush=True)
-        for s, a in random.Random(1).sample(wrong, min(len(wrong), args.wrong)):
-            want = s["messages"][-1]
-            print("    asked:", s["messages"][0]["content"] if s["messages"][0]["role"] == "system" else "-", "...", s["messages"][-2]["content"])
-            print("    want: ", want["content"] or json.dumps([c["function"] for c in want["tool_calls"]]), "\n    got:  ", repr(a))
-    good, total = map(sum, zip(*figures.values()))
-    print(f"| all | {good}/{total} |" if args.markdown else f"{'all':14} {good:4} / {total}")
+    samples = held_out_samples(args.seed, args.n)
+    samples.sort(key=lambda s: len(json.dumps(s)))  # batches of like length
+    scores, wrong = defaultdict(list), defaultdict(list)
+    for i in range(0, len(samples), 48):
+        batch = samples[i:i + 48]
+        for sample, answer in zip(batch, generate(model, tokenizer, [prompt_of(tokenizer, s) for s in batch])):
+            good = right(sample, answer)
+            for category in [sample["category"]] + ["with thinking"] * sample["thinking"]:
+                scores[category].append(good)
+            if not good:
+                wrong[sample["category"]].append((sample, answer))
+    for category in sorted(scores):
+        print(row(args, category, sum(scores[category]), len(scores[category])))
+        for sample, answer in random.Random(1).sample(wrong[category], min(len(wrong[category]), args.wrong)):
+            want = sample["messages"][-1]
+            print("    asked:", sample["messages"][-2]["content"])
+            print("    want: ", want["content"] or json.dumps([c["function"] for c in want["tool_calls"]]))
+            print("    got:  ", repr(answer))
+    del scores["with thinking"]
+    print(row(args, "all", sum(map(sum, scores.values())), len(samples)))
 
 
 def play(model, tokenizer, args):
     def say(messages, tools=None, thinking=False):
-        prompt = tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=True, enable_thinking=thinking)
+        prompt = tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=True,
+            enable_thinking=thinking)
         answer = generate(model, tokenizer, [prompt], args.temperature)[0]
         print(f"{messages[-1]['role']}: {messages[-1]['content']}\nassistant: {answer}", flush=True)
         return answer
@@ -110,20 +125,23 @@ def play(model, tokenizer, args):
     for user in CHAT:
         messages.append({"role": "user", "content": user})
         messages.append({"role": "assistant", "content": say(messages)})
-    for system, user in [(None, "My name is Saskia and I am 31 years old. Answer as JSON with keys name and age."), ("You are Nova, a friendly guide.", "Who are you?"),
-                         ("You are a pirate.", "What is the capital of Italy?"), ("Answer briefly.", "What is 9 - 4?"), (None, "Write a haiku about the sea."),
-                         (None, "What is the airspeed of a swallow?")]:
+    single = [(None, "My name is Saskia and I am 31 years old. Answer as JSON with keys name and age."),
+              ("You are Nova, a friendly guide.", "Who are you?"), ("You are a pirate.", "What is the capital of Italy?"),
+              ("Answer briefly.", "What is 9 - 4?"), (None, "Write a haiku about the sea."),
+              (None, "What is the airspeed of a swallow?")]
+    for system, user in single:
         print("---", f"system: {system}" if system else "")
         say(([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": user}])
     print("--- thinking")
     say([{"role": "user", "content": "What is 6 + 7?"}], thinking=True)
-    for tool, user, reply in [(WEATHER, "What is the weather in Tallinn?", '{"temperature": 12, "condition": "cloudy"}'),
-                              (UNSEEN, "Please water the plants with balcony south and litres 4.", '{"status": "ok"}')]:
-        print("--- tool", tool["function"]["name"])
+    for user, reply in [("What is the weather in Tallinn?", '{"temperature": 12, "condition": "cloudy"}'),
+                        ("Please water the plants with balcony south and litres 4.", '{"status": "ok"}')]:
+        print("--- tools get_weather, water_plants")
         messages = [{"role": "user", "content": user}]
         calls = parse_calls(say(messages, [WEATHER, UNSEEN]))
         if calls:
-            messages += [{"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": c} for c in calls]}, {"role": "tool", "content": reply}]
+            calls = [{"type": "function", "function": c} for c in calls]
+            messages += [{"role": "assistant", "content": "", "tool_calls": calls}, {"role": "tool", "content": reply}]
             say(messages, [WEATHER, UNSEEN])
 
 

@@ -1,6 +1,7 @@
-"""Trains models/tiny-assistant from scratch: corpus -> tokenizer -> Qwen3 -> Hugging Face directory.
+r"""Trains models/tiny-assistant from scratch: corpus -> tokenizer -> Qwen3 -> Hugging Face directory.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python3 train_assistant.py --work DIR --minutes 90 --export models/tiny-assistant
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+    python3 train_assistant.py --work DIR --minutes 90 --export models/tiny-assistant
 
 --work holds what is between steps (tokenizer, samples, checkpoint); a second call with the same --work goes on
 from the last checkpoint. The learning rate follows wall time: warm-up, constant, then linear decay to zero over
@@ -149,7 +150,8 @@ def train_tokenizer(template, seed, n_samples):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(QWEN_SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+        pre_tokenizers.Split(Regex(QWEN_SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False,
+        use_regex=False)])
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
     rng = random.Random(seed)
@@ -158,7 +160,8 @@ def train_tokenizer(template, seed, n_samples):
         for _ in range(n_samples):
             yield from re.split("|".join(map(re.escape, SPECIAL + MARKS)), render(template, data.make_sample(rng)))
     tokenizer.train_from_iterator(corpus(), trainers.BpeTrainer(
-        vocab_size=CONFIG["vocab_size"] - len(SPECIAL + MARKS), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+        vocab_size=CONFIG["vocab_size"] - len(SPECIAL + MARKS), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False))
     tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in SPECIAL])
     tokenizer.add_tokens([AddedToken(s, special=False, normalized=False) for s in MARKS])
     assert tokenizer.get_vocab_size() == CONFIG["vocab_size"]
@@ -168,7 +171,7 @@ def train_tokenizer(template, seed, n_samples):
 # ---- batches --------------------------------------------------------------------------------------------------------
 
 class Batches:
-    """Endless batches of at most n_tokens tokens, padded samples of like length; targets only on the assistant's tokens."""
+    """Endless batches of at most n_tokens tokens: padded samples of like length, targets on the assistant's tokens."""
 
     copying = 0.0  # the share of short copying samples, see data.make_sample()
 
@@ -199,7 +202,8 @@ class Batches:
 
     def __iter__(self):
         while True:
-            made = [self.encode(render(self.template, data.make_sample(self.rng, copying=self.copying))) for _ in range(self.chunk)]
+            made = [self.encode(render(self.template, data.make_sample(self.rng, copying=self.copying)))
+                for _ in range(self.chunk)]
             made = [m for m in made if len(m[0]) <= 1000]
             made.sort(key=lambda m: len(m[0]) + self.rng.random())
             batches, batch = [], []
@@ -237,7 +241,8 @@ class Muon(torch.optim.Optimizer):
                 momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 momentum.lerp_(p.grad, 1 - group["momentum"])
                 if i % world == rank:
-                    updates[i] = newton_schulz(p.grad.lerp(momentum, group["momentum"])) * max(1, p.shape[0] / p.shape[1]) ** 0.5
+                    updates[i] = newton_schulz(p.grad.lerp(momentum, group["momentum"])) * max(1,
+                        p.shape[0] / p.shape[1]) ** 0.5
             for p, u in zip(params, sum_over_processes(updates)):
                 p.mul_(1 - group["lr"] * group["weight_decay"]).add_(u, alpha=-group["lr"])
 
@@ -266,7 +271,8 @@ def schedule(share, step, decay):
 
 def train(rank, args):
     """One of args.processes processes of one thread each: on a busy machine that is far faster than threads."""
-    distributed.init_process_group("gloo", init_method=f"file://{args.work.resolve()}/rendezvous", rank=rank, world_size=args.processes)
+    distributed.init_process_group("gloo", init_method=f"file://{args.work.resolve()}/rendezvous", rank=rank,
+        world_size=args.processes)
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     template, tokenizer = load_template(args.template), Tokenizer.from_file(str(args.work / "tokenizer.json"))
@@ -309,7 +315,8 @@ def train(rank, args):
             for name, p in model.named_parameters():
                 ema[name].lerp_(p, 0.004)
         if rank == 0 and step % 25 == 0:
-            print(f"step {step} loss {np.mean(losses):.4f} lr {factor:.3f} tokens {tokens / 1e6:.2f}M minutes {spent / 60:.1f} tokens/s {tokens / spent:.0f}", flush=True)
+            print(f"step {step} loss {np.mean(losses):.4f} lr {factor:.3f} tokens {tokens / 1e6:.2f}M "
+                  f"minutes {spent / 60:.1f} tokens/s {tokens / spent:.0f}", flush=True)
             losses = []
         if rank == 0 and time.monotonic() - last_save > 120:
             last_save = time.monotonic()
@@ -330,14 +337,19 @@ def export(out, weights, tokenizer):
     from safetensors.torch import save_file
     out.mkdir(parents=True, exist_ok=True)
     ids = {s: tokenizer.token_to_id(s) for s in SPECIAL}
-    config = CONFIG | {"bos_token_id": ids["<|endoftext|>"], "eos_token_id": ids["<|im_end|>"], "pad_token_id": ids["<|endoftext|>"]}
-    generation = {"do_sample": True, "temperature": 0.3, "top_p": 0.9, "top_k": 20, "bos_token_id": ids["<|endoftext|>"],
+    config = CONFIG | {"bos_token_id": ids["<|endoftext|>"], "eos_token_id": ids["<|im_end|>"],
+        "pad_token_id": ids["<|endoftext|>"]}
+    generation = {"do_sample": True, "temperature": 0.3, "top_p": 0.9, "top_k": 20,
+        "bos_token_id": ids["<|endoftext|>"],
                   "eos_token_id": [ids["<|im_end|>"], ids["<|endoftext|>"]], "pad_token_id": ids["<|endoftext|>"]}
-    added = {str(tokenizer.token_to_id(s)): {"content": s, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False,
+    added = {str(tokenizer.token_to_id(s)): {"content": s, "lstrip": False, "normalized": False, "rstrip": False,
+        "single_word": False,
                                              "special": s in SPECIAL} for s in SPECIAL + MARKS}
-    tokenizer_config = {"add_bos_token": False, "add_prefix_space": False, "added_tokens_decoder": added, "bos_token": None,
+    tokenizer_config = {"add_bos_token": False, "add_prefix_space": False, "added_tokens_decoder": added,
+        "bos_token": None,
                         "clean_up_tokenization_spaces": False, "eos_token": "<|im_end|>", "errors": "replace",
-                        "model_max_length": CONFIG["max_position_embeddings"], "pad_token": "<|endoftext|>", "split_special_tokens": False,
+                        "model_max_length": CONFIG["max_position_embeddings"], "pad_token": "<|endoftext|>",
+                        "split_special_tokens": False,
                         "tokenizer_class": "Qwen2Tokenizer", "unk_token": None}
     for name, value in (("config", config), ("generation_config", generation), ("tokenizer_config", tokenizer_config)):
         (out / f"{name}.json").write_text(json.dumps(value, indent=2) + "\n")
@@ -348,15 +360,19 @@ def export(out, weights, tokenizer):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=pathlib.Path, required=True, help="directory for the tokenizer and the checkpoint")
-    parser.add_argument("--template", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2] / "models/tiny-assistant/chat_template.jinja")
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="directory for the tokenizer and the "
+        "checkpoint")
+    parser.add_argument("--template", type=pathlib.Path,
+        default=pathlib.Path(__file__).resolve().parents[2] / "models/tiny-assistant/chat_template.jinja")
     parser.add_argument("--export", type=pathlib.Path, help="write the Hugging Face directory here")
-    parser.add_argument("--export-only", action="store_true", help="export the running average of the last checkpoint and stop")
+    parser.add_argument("--export-only", action="store_true", help="export the running average of the last checkpoint "
+        "and stop")
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--decay", type=float, default=0.45)
     parser.add_argument("--processes", type=int, default=2, help="one a core")
     parser.add_argument("--micro", type=int, default=2048, help="tokens of a process in a step")
-    parser.add_argument("--copy-steps", type=int, default=1200, help="steps over which the share of mere copying falls from 0.95 to 0")
+    parser.add_argument("--copy-steps", type=int, default=1200, help="steps over which the share of mere copying "
+        "falls from 0.95 to 0")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
