@@ -60,7 +60,7 @@ LIST
   return 1
 }
 
-id= version=0 codename=
+id='' version=0 codename=''
 [ -r /etc/os-release ] && {
   id=$(. /etc/os-release && echo "${ID:-}")
   version=$(. /etc/os-release && echo "${VERSION_ID:-0}")
@@ -100,7 +100,7 @@ as_root=""
 if [ "$(id -u)" != 0 ]; then
   if ! command -v sudo >/dev/null; then
     echo "setup: installing packages needs root, and there is no sudo. Run as root: $(pwd)/tools/setup.sh ${*:-build}" >&2
-    echo "setup: it would install${suite:+, from Debian's suite $suite}: $missing" >&2
+    echo "setup: it would install${suite:+, from suite $suite}: $missing" >&2
     exit 1
   fi
   as_root=sudo

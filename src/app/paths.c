@@ -34,7 +34,8 @@ enum al_code al_path_worker(char *out, size_t size, struct al_err *err)
 
 enum al_code al_path_builtin_models(char *out, size_t size, struct al_err *err)
 {
-  static const char *const candidates[] = { "../share/allm/models", "models" };
+  /* A build directory first, then as installed: seen from libexec/allm, where the worker is, and from bin. */
+  static const char *const candidates[] = { "models", "../../share/allm/models", "../share/allm/models" };
   return first_that_exists(candidates, AL_COUNT(candidates), true, out, size, err);
 }
 

@@ -6,7 +6,8 @@
 
 /* The worker program: $ALLM_WORKER, ../libexec/allm/allm-worker or ./allm-worker from the running program. */
 enum al_code al_path_worker(char *out, size_t size, struct al_err *err);
-/* The built-in models: ../share/allm/models or ./models likewise; "" when there are none. */
+/* The built-in models: ./models, or share/allm/models of the prefix that the program is installed in; "" when there are
+ * none. */
 enum al_code al_path_builtin_models(char *out, size_t size, struct al_err *err);
 /* The Hugging Face hub cache; it need not exist. */
 enum al_code al_path_hf_cache(char *out, size_t size, struct al_err *err);
