@@ -19,7 +19,7 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 server=$!
 n=0
 until grep -q listening "$work/out"; do
-  kill -0 "$server" 2>/dev/null && [ $n -lt 100 ] || { cat "$work/log" >&2; echo "demo: the server did not start" >&2; exit 1; }
+  kill -0 "$server" 2>/dev/null && [ $n -lt 600 ] || { cat "$work/log" >&2; echo "demo: the server did not start" >&2; exit 1; }
   n=$((n + 1)); sleep 0.05
 done
 url=$(sed -n 's/^listening on //p' "$work/out")
