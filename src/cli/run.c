@@ -214,9 +214,9 @@ static int run(struct al_cli *cli, int argc, char **argv)
 {
   struct run_arguments arguments = {};
   struct al_err err = {};
-  int exit_code;
+  int exit_code = 2;
   if (read_arguments(&arguments, argc, argv, &err) != AL_OK)
-    exit_code = al_cli_fail(&err), exit_code = 2;
+    (void)al_cli_fail(&err);
   else if (arguments.model == nullptr)
     exit_code = al_cli_usage(&al_command_run);
   else

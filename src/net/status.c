@@ -61,13 +61,15 @@ const char *al_net_reason_phrase(int status)
 
 void al_net_format_date(char out[AL_NET_DATE_BYTES], int64_t unix_s)
 {
-  static const char days[] = "SunMonTueWedThuFriSat";
-  static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+  static const char months[][4] = {
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
+  };
   time_t when = unix_s;
   struct tm t = {};
   (void)gmtime_r(&when, &t);
   /* The remainders tell the compiler how wide each number is. */
-  (void)snprintf(out, AL_NET_DATE_BYTES, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", &days[3 * (t.tm_wday % 7)],
-                 (unsigned)t.tm_mday % 100, &months[3 * (t.tm_mon % 12)], (unsigned)(t.tm_year + 1900) % 10000,
+  (void)snprintf(out, AL_NET_DATE_BYTES, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[t.tm_wday % 7],
+                 (unsigned)t.tm_mday % 100, months[t.tm_mon % 12], (unsigned)(t.tm_year + 1900) % 10000,
                  (unsigned)t.tm_hour % 100, (unsigned)t.tm_min % 100, (unsigned)t.tm_sec % 100);
 }

@@ -35,21 +35,29 @@ enum al_code al_file_stat(const char *path, struct al_file_info *info, struct al
   return AL_OK;
 }
 
-/* O_NONBLOCK: opening a FIFO that somebody left in a models directory must not hang. */
-enum al_code al_file_open(const char *path, int *fd, uint64_t *size_bytes, struct al_err *err)
+static enum al_code size_of_regular(int fd, const char *path, uint64_t *size_bytes, struct al_err *err)
 {
-  AL_CLEANUP(al_fd_close) int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (opened < 0)
-    return al_path_fail(err, path, "opened", errno);
   struct stat found;
-  if (fstat(opened, &found) != 0)
+  if (fstat(fd, &found) != 0)
     return al_path_fail(err, path, "opened", errno);
   if (!S_ISREG(found.st_mode))
     return al_fail(err, AL_INVALID_REQUEST, "%s is not a regular file", al_path_last(path));
   *size_bytes = (uint64_t)found.st_size;
-  *fd = opened;
-  opened = -1;
   return AL_OK;
+}
+
+/* O_NONBLOCK: opening a FIFO that somebody left in a models directory must not hang. */
+enum al_code al_file_open(const char *path, int *fd, uint64_t *size_bytes, struct al_err *err)
+{
+  int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (opened < 0)
+    return al_path_fail(err, path, "opened", errno);
+  enum al_code code = size_of_regular(opened, path, size_bytes, err);
+  if (code == AL_OK)
+    *fd = opened;
+  else
+    al_fd_close(&opened);
+  return code;
 }
 
 static enum al_code too_large(const char *path, size_t max_bytes, struct al_err *err)

@@ -28,7 +28,8 @@ enum al_code al_token_table_reset(struct al_token_table *table, size_t n_tokens,
 uint32_t *al_token_table_at(struct al_token_table *table, int32_t token)
 {
   size_t mask = table->n_slots - 1;
-  size_t at = ((uint32_t)token * UINT32_C(2654435769)) & mask;
+  uint32_t hash = (uint32_t)token * UINT32_C(2654435769);
+  size_t at = hash & mask;
   while (table->slots[at].value != 0 && table->slots[at].token != token)
     at = (at + 1) & mask;
   table->slots[at].token = token;

@@ -1,5 +1,5 @@
-/* Chat templates: Jinja as Hugging Face renders it (trim_blocks, lstrip_blocks, loop controls, tojson without HTML escapes,
- * raise_exception, strftime_now), in C. A template is compiled once and rendered many times, from any thread.
+/* Chat templates: Jinja as Hugging Face renders it (trim_blocks, lstrip_blocks, loop controls, tojson without HTML
+ * escapes, raise_exception, strftime_now), in C. A template is compiled once and rendered many times, from any thread.
  *
  * Work is bounded: output bytes, evaluation steps and nesting have caps, so that a hostile template ends with an
  * error and not with the machine. */

@@ -163,9 +163,10 @@ static bool closes(struct lexer *lx, char c, enum al_code *code)
   char open = c == ')' ? '(' : c == ']' ? '[' : c == '}' ? '{' : '\0';
   if (open == '\0')
     return false;
-  *code = AL_OK;
-  if (lx->n_brackets == 0 || lx->brackets[--lx->n_brackets] != open)
-    *code = fail(lx, "unexpected '%c'", c);
+  bool matches = lx->n_brackets > 0 && lx->brackets[lx->n_brackets - 1] == open;
+  if (matches)
+    lx->n_brackets--;
+  *code = matches ? AL_OK : fail(lx, "unexpected '%c'", c);
   return true;
 }
 

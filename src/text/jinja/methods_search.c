@@ -270,11 +270,10 @@ static enum al_code str_splitlines(struct al_jj_render *r, const struct al_jj_ca
   AL_TRY(al_jj_step_bytes(r, rest.size));
   AL_TRY(al_jj_list_new(r, 0, &list));
   while (rest.size > 0) {
-    const char *start = rest.data;
-    const char *all_end = rest.data + rest.size;
+    size_t size_before = rest.size;
     al_jj_take_line(&rest, &line);
     if (keep)
-      line.size = (size_t)((rest.data != nullptr ? rest.data : all_end) - start);
+      line.size = size_before - rest.size;
     AL_TRY(add_part(r, list, call->self, line));
   }
   *out = al_jj_list_value(list);

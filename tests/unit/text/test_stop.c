@@ -165,7 +165,9 @@ static size_t must_hold(struct al_str seen, const char *const *stop, size_t n_st
 
 static void round_of(struct random *random)
 {
-  static const char *const pool[] = { "ab", "aab", "ba", "\xc3\xa9", "b\xc3\xa9", "aaaa", "\xe2\x82\xac\xc3\xa9", "bab" };
+  static const char *const pool[] = {
+    "ab", "aab", "ba", "\xc3\xa9", "b\xc3\xa9", "aaaa", "\xe2\x82\xac\xc3\xa9", "bab"
+  };
   static const char *const pieces[] = { "a", "b", "\xc3\xa9", "\xe2\x82\xac", "\xc3", "\x82", "\xf0\x9f" };
   const char *stop[3];
   size_t n_stop = next(random, 4);
