@@ -129,11 +129,13 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 run() {
   if ! $as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@" >>"$log" 2>&1; then
-    tail -n 30 "$log" >&2
     if grep -qE 'Failed to fetch|Could not (resolve|connect)|Temporary failure resolving' "$log"; then
+      grep -E 'Failed to fetch' "$log" | head -n 3 >&2
       echo "setup: the Debian mirror could not be reached: check the network (and apt's proxy), then run this again" >&2
+    else
+      tail -n 30 "$log" >&2
+      echo "setup: failed: $*" >&2
     fi
-    echo "setup: failed: $*" >&2
     exit 1
   fi
 }
