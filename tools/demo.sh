@@ -29,13 +29,10 @@ say "allm list"
 
 for model in tiny-assistant tiny-assistant-gguf; do
   say "POST /v1/responses, streamed, model $model"
-  curl -sSN --max-time 60 "$url/v1/responses" -H 'Content-Type: application/json' -d '{
-    "model": "'$model'", "stream": true, "temperature": 0, "input": "Who are you?"}' >"$work/events" &
-  client=$!
   # Prints each piece of text as it comes, which is all of the protocol that a shell can do without.
-  tail -n +1 -f "$work/events" --pid=$client 2>/dev/null | sed -un 's/^data: .*"type":"response.output_text.delta".*"delta":"\([^"]*\)".*/\1/p' |
-    tr -d '\n' || true
-  wait "$client"
+  curl -sSN --max-time 60 "$url/v1/responses" -H 'Content-Type: application/json' -d '{
+    "model": "'$model'", "stream": true, "temperature": 0, "input": "Who are you?"}' | tee "$work/events" |
+    sed -un 's/^data: .*"type":"response.output_text.delta".*"delta":"\([^"]*\)".*/\1/p' | stdbuf -o0 tr -d '\n'
   grep -q '^event: response.completed' "$work/events" || { cat "$work/events" "$work/log" >&2; echo "demo: no answer" >&2; exit 1; }
   echo
 done
