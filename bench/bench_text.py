@@ -21,6 +21,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import servers  # noqa: E402
 
 
+# Random weights may well prefer a token without text, and then nothing would show on the stream.
+FORCED_TOKEN = 33
+
+
 def prompt_of(n_words, seed):
     rng = random.Random(seed)
     return " ".join("".join(rng.choice("abcdefghij") for _ in range(2)) for _ in range(n_words))
@@ -31,7 +35,8 @@ def stream(url, model, prompt, n_tokens, result):
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=600)
     body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": n_tokens, "stream": True,
-            "temperature": 0, "ignore_eos": True, "stream_options": {"include_usage": True}}
+            "temperature": 0, "ignore_eos": True, "stream_options": {"include_usage": True},
+            "logit_bias": {str(FORCED_TOKEN): 100}}
     began = time.monotonic()
     connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
     answer = connection.getresponse()

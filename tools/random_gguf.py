@@ -33,12 +33,13 @@ PRESETS = {
     "0.6b": Shape(28, 1024, 3072, 16, 8, 128, 151936),  # Qwen3-0.6B
 }
 
-# Where the half-precision scales stand in a block, and the standard deviation of what random bytes mean at scale 1.
+# Where the half-precision scales stand in a block, each with its share, and the standard deviation of what random bytes
+# mean at scale 1. Q4_K subtracts a minimum: 7.5 times as large, it makes the mean zero.
 RANDOM_BLOCKS = {
-    "Q8_0": ([0], 73.9),
-    "Q4_0": ([0], 4.6),
-    "Q6_K": ([208], 18.5 * 73.9),
-    "Q4_K": ([0, 2], 4.6 * 18.5),
+    "Q8_0": ([(0, 1)], 73.9),
+    "Q4_0": ([(0, 1)], 4.6),
+    "Q6_K": ([(208, 1)], 18.5 * 73.9),
+    "Q4_K": ([(0, 1), (2, 7.5)], 258.3),
 }
 
 
@@ -58,11 +59,10 @@ class Weights:
 
     def _blocks(self, rows, columns, std):
         block, size = gguf.GGML_QUANT_SIZES[self.type]
-        offsets, unit = RANDOM_BLOCKS[self.name]
+        scales, unit = RANDOM_BLOCKS[self.name]
         data = self.rng.integers(0, 256, size=(rows * columns // block, size), dtype=np.uint8)
-        scale = np.array([std / unit], dtype=np.float16).view(np.uint8)
-        for offset in offsets:
-            data[:, offset:offset + 2] = scale
+        for offset, share in scales:
+            data[:, offset:offset + 2] = np.array([share * std / unit], dtype=np.float16).view(np.uint8)
         return data.reshape(rows, columns // block * size)
 
 

@@ -78,9 +78,10 @@ static enum al_code spawn(const struct al_worker_start *start, int ready_write_f
   AL_TRY(make_arguments(start, &arguments, err));
   char key[sizeof start->config->api_key + 16];
   (void)snprintf(key, sizeof key, "ALLM_API_KEY=%s", start->config->api_key);
-  /* OpenMP threads that spin while they wait lose most of their time as soon as another program wants a core. */
+  /* OpenMP threads that spin for long while they wait lose most of their time as soon as another program wants a core;
+   * a short spin costs nothing on a quiet machine (bench/). */
   const char *waiting =
-      getenv("OMP_WAIT_POLICY") == nullptr && getenv("GOMP_SPINCOUNT") == nullptr ? "OMP_WAIT_POLICY=PASSIVE" : nullptr;
+      getenv("OMP_WAIT_POLICY") == nullptr && getenv("GOMP_SPINCOUNT") == nullptr ? "GOMP_SPINCOUNT=1000" : nullptr;
   const char *environment[] = { key, waiting, nullptr };
   int fds[MAX_LISTEN_FDS + 2] = { ready_write_fd, al_crash_board_fd(link->board) };
   memcpy(fds + 2, start->listen_fds, start->n_listen_fds * sizeof fds[0]);
