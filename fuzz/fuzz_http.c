@@ -98,23 +98,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   int ends[2];
   if (size < 2 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
     return 0;
-  struct al_connection *connection = al_calloc(1, sizeof *connection);
+  struct al_net_connection *connection = al_calloc(1, sizeof *connection);
   assert(connection != nullptr);
   (void)uv_pipe_init(&event_loop.uv, &connection->uv.pipe, 0);
   (void)uv_pipe_open(&connection->uv.pipe, ends[0]);
   connection->uv.handle.data = connection;
   connection->loop = &event_loop;
-  al_connection_open(connection);
+  al_net_connection_open(connection);
   size_t piece = data[0] == 0 ? size : data[0];
-  for (size_t at = 1; at < size && connection->phase != AL_CONN_CLOSING; at += piece) {
+  for (size_t at = 1; at < size && connection->phase != AL_NET_CONN_CLOSING; at += piece) {
     /* Its own allocation, so that reading past a piece is seen. */
     size_t n = al_min_size(piece, size - at);
     char *copy = al_strndup((const char *)data + at, n);
-    al_connection_take_input(connection, al_str_n(copy, n));
+    al_net_connection_take_input(connection, al_str_n(copy, n));
     al_free(copy);
   }
   check_answers(ends[1]);
-  al_connection_close(connection);
+  al_net_connection_close(connection);
   (void)uv_run(&event_loop.uv, UV_RUN_DEFAULT);
   (void)close(ends[1]);
   return 0;

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-static void link_in(struct al_connection *connection)
+static void link_in(struct al_net_connection *connection)
 {
   struct al_net_loop *loop = connection->loop;
   connection->next = loop->connections;
@@ -13,7 +13,7 @@ static void link_in(struct al_connection *connection)
   loop->connections = connection;
 }
 
-static void link_out(struct al_connection *connection)
+static void link_out(struct al_net_connection *connection)
 {
   if (connection->prev != nullptr)
     connection->prev->next = connection->next;
@@ -23,7 +23,7 @@ static void link_out(struct al_connection *connection)
     connection->next->prev = connection->prev;
 }
 
-static void set_peer(struct al_connection *connection)
+static void set_peer(struct al_net_connection *connection)
 {
   (void)snprintf(connection->peer, sizeof connection->peer, "unix");
   if (connection->uv.handle.type != UV_TCP)
@@ -38,20 +38,20 @@ static void set_peer(struct al_connection *connection)
   (void)snprintf(connection->peer, sizeof connection->peer, "%.47s", mapped);
 }
 
-void al_connection_open(struct al_connection *connection)
+void al_net_connection_open(struct al_net_connection *connection)
 {
   link_in(connection);
   set_peer(connection);
-  al_connection_reset_parser(connection);
+  al_net_connection_reset_parser(connection);
   al_buf_init(&connection->pending, 4 * AL_NET_READ_BYTES);
   al_buf_init(&connection->out, SIZE_MAX / 2);
   al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_HEAD);
-  al_connection_start_reading(connection);
+  al_net_connection_start_reading(connection);
 }
 
 /* --- the end ---------------------------------------------------------------------------------------------------- */
 
-static void finish_exchange(struct al_connection *connection, int status)
+static void finish_exchange(struct al_net_connection *connection, int status)
 {
   struct al_http_exchange *exchange = connection->exchange;
   const struct al_http_server_options *options = &connection->loop->server->options;
@@ -66,15 +66,15 @@ static void finish_exchange(struct al_connection *connection, int status)
   al_net_exchange_release(exchange);
 }
 
-static void end_running(struct al_connection *connection)
+static void end_running(struct al_net_connection *connection)
 {
   atomic_fetch_sub_explicit(&connection->loop->server->n_active_exchanges, 1, memory_order_relaxed);
 }
 
-static void abandon_exchange(struct al_connection *connection, enum al_connection_phase phase)
+static void abandon_exchange(struct al_net_connection *connection, enum al_net_connection_phase phase)
 {
   (void)al_net_response_drop(connection->exchange);
-  if (phase == AL_CONN_RUNNING)
+  if (phase == AL_NET_CONN_RUNNING)
     end_running(connection);
   else /* no handler has seen it: the user's reference is still ours */
     al_http_unref(connection->exchange);
@@ -83,7 +83,7 @@ static void abandon_exchange(struct al_connection *connection, enum al_connectio
 
 static void on_closed(uv_handle_t *handle)
 {
-  struct al_connection *connection = handle->data;
+  struct al_net_connection *connection = handle->data;
   struct al_net_loop *loop = connection->loop;
   al_net_tls_free(connection->tls);
   al_buf_done(&connection->pending);
@@ -93,12 +93,12 @@ static void on_closed(uv_handle_t *handle)
   al_net_loop_connection_closed(loop);
 }
 
-void al_connection_close(struct al_connection *connection)
+void al_net_connection_close(struct al_net_connection *connection)
 {
-  if (connection->phase == AL_CONN_CLOSING)
+  if (connection->phase == AL_NET_CONN_CLOSING)
     return;
-  enum al_connection_phase before = connection->phase;
-  connection->phase = AL_CONN_CLOSING;
+  enum al_net_connection_phase before = connection->phase;
+  connection->phase = AL_NET_CONN_CLOSING;
   al_net_deadline_clear(&connection->timed);
   if (connection->exchange != nullptr)
     abandon_exchange(connection, before);
@@ -108,74 +108,74 @@ void al_connection_close(struct al_connection *connection)
 
 /* Ends our side. When the client may still be sending, what it sends is read and dropped for a moment: closing with
  * unread bytes would make the kernel reset the connection and take our last answer away from the client. */
-static void end_connection(struct al_connection *connection)
+static void end_connection(struct al_net_connection *connection)
 {
   if (connection->tls != nullptr) {
     al_net_tls_shut(connection->tls);
-    al_connection_send_tls(connection);
+    al_net_connection_send_tls(connection);
   }
-  if (connection->phase == AL_CONN_CLOSING)
+  if (connection->phase == AL_NET_CONN_CLOSING)
     return;
   if (!connection->abandoned_input && connection->pending.size == 0) {
-    al_connection_close(connection);
+    al_net_connection_close(connection);
     return;
   }
-  connection->phase = AL_CONN_LINGER;
+  connection->phase = AL_NET_CONN_LINGER;
   al_buf_done(&connection->pending);
   uv_os_fd_t fd;
   if (uv_fileno(&connection->uv.handle, &fd) == 0)
     (void)shutdown(fd, SHUT_WR);
   al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_LINGER);
-  al_connection_start_reading(connection);
+  al_net_connection_start_reading(connection);
 }
 
-void al_connection_answered(struct al_connection *connection, bool close_now)
+void al_net_connection_answered(struct al_net_connection *connection, bool close_now)
 {
   bool keep_alive = connection->exchange->keep_alive && !connection->loop->draining;
   end_running(connection);
   finish_exchange(connection, connection->exchange->status);
   if (close_now) {
-    al_connection_close(connection);
+    al_net_connection_close(connection);
     return;
   }
   if (!keep_alive) {
     end_connection(connection);
     return;
   }
-  connection->phase = AL_CONN_IDLE;
+  connection->phase = AL_NET_CONN_IDLE;
   al_buf_done(&connection->out);
   al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_IDLE);
 }
 
-void al_connection_resume(struct al_connection *connection)
+void al_net_connection_resume(struct al_net_connection *connection)
 {
-  if (connection->phase != AL_CONN_IDLE)
+  if (connection->phase != AL_NET_CONN_IDLE)
     return;
   if (connection->pending.size > 0) {
     struct al_buf bytes = connection->pending;
     al_buf_init(&connection->pending, bytes.cap_bytes);
-    al_connection_take_input(connection, al_buf_view(&bytes));
+    al_net_connection_take_input(connection, al_buf_view(&bytes));
     al_buf_done(&bytes);
   }
-  if (connection->phase != AL_CONN_CLOSING && connection->pending.size < AL_NET_READ_BYTES)
-    al_connection_start_reading(connection);
+  if (connection->phase != AL_NET_CONN_CLOSING && connection->pending.size < AL_NET_READ_BYTES)
+    al_net_connection_start_reading(connection);
 }
 
 /* --- requests --------------------------------------------------------------------------------------------------- */
 
-bool al_connection_begin_request(struct al_connection *connection)
+bool al_net_connection_begin_request(struct al_net_connection *connection)
 {
   struct al_net_loop *loop = connection->loop;
   struct al_http_exchange *exchange = al_net_exchange_new(loop->mailbox, &loop->server->options.limits);
   if (exchange == nullptr) {
-    al_connection_close(connection);
+    al_net_connection_close(connection);
     return false;
   }
   exchange->connection = connection;
   al_net_loop_make_id(loop, exchange->id, sizeof exchange->id);
   memcpy(exchange->peer, connection->peer, sizeof exchange->peer);
   connection->exchange = exchange;
-  connection->phase = AL_CONN_HEAD;
+  connection->phase = AL_NET_CONN_HEAD;
   connection->n_head_bytes = 0;
   connection->wants_continue = false;
   al_net_deadline_set(&loop->deadlines, &connection->timed, AL_NET_HEAD);
@@ -201,7 +201,7 @@ static void answer_unrouted(struct al_http_exchange *exchange)
                         "This path does not take this method; see the Allow header.");
 }
 
-static void ask_middleware(struct al_connection *connection)
+static void ask_middleware(struct al_net_connection *connection)
 {
   const struct al_http_server_options *options = &connection->loop->server->options;
   struct al_http_exchange *exchange = connection->exchange;
@@ -213,7 +213,7 @@ static void ask_middleware(struct al_connection *connection)
   }
 }
 
-bool al_connection_admit_body(struct al_connection *connection)
+bool al_net_connection_admit_body(struct al_net_connection *connection)
 {
   struct al_http_exchange *exchange = connection->exchange;
   bool keep_alive = exchange->keep_alive;
@@ -224,14 +224,14 @@ bool al_connection_admit_body(struct al_connection *connection)
   return exchange->admission == AL_NET_ADMITTED;
 }
 
-static void start_running(struct al_connection *connection)
+static void start_running(struct al_net_connection *connection)
 {
-  connection->phase = AL_CONN_RUNNING;
+  connection->phase = AL_NET_CONN_RUNNING;
   al_net_deadline_clear(&connection->timed);
   atomic_fetch_add_explicit(&connection->loop->server->n_active_exchanges, 1, memory_order_relaxed);
 }
 
-void al_connection_dispatch(struct al_connection *connection)
+void al_net_connection_dispatch(struct al_net_connection *connection)
 {
   struct al_http_exchange *exchange = connection->exchange;
   struct al_http_server *server = connection->loop->server;
@@ -244,12 +244,12 @@ void al_connection_dispatch(struct al_connection *connection)
   else if (exchange->admission == AL_NET_ADMITTED)
     answer_unrouted(exchange);
   al_http_unref(exchange);
-  al_connection_flush(connection);
+  al_net_connection_flush(connection);
 }
 
-void al_connection_refuse(struct al_connection *connection, struct al_net_fault fault)
+void al_net_connection_refuse(struct al_net_connection *connection, struct al_net_fault fault)
 {
-  if (connection->exchange == nullptr && !al_connection_begin_request(connection))
+  if (connection->exchange == nullptr && !al_net_connection_begin_request(connection))
     return;
   struct al_http_exchange *exchange = connection->exchange;
   exchange->keep_alive = false;
@@ -263,38 +263,38 @@ void al_connection_refuse(struct al_connection *connection, struct al_net_fault 
   al_http_reply_error(exchange, fault.status, our_trouble ? "server_error" : "invalid_request_error", fault.code,
                       nullptr, fault.message);
   al_http_unref(exchange);
-  al_connection_flush(connection);
+  al_net_connection_flush(connection);
 }
 
 /* --- deadlines -------------------------------------------------------------------------------------------------- */
 
-static void write_expired(struct al_connection *connection)
+static void write_expired(struct al_net_connection *connection)
 {
   size_t unwritten = uv_stream_get_write_queue_size(&connection->uv.stream);
   if (unwritten >= connection->n_unwritten_seen) {
-    al_connection_close(connection);
+    al_net_connection_close(connection);
     return;
   }
   connection->n_unwritten_seen = unwritten;
   al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_WRITE);
 }
 
-void al_connection_expired(struct al_net_timed *timed)
+void al_net_connection_expired(struct al_net_timed *timed)
 {
-  struct al_connection *connection =
-      (struct al_connection *)(void *)((char *)timed - offsetof(struct al_connection, timed));
+  struct al_net_connection *connection =
+      (struct al_net_connection *)(void *)((char *)timed - offsetof(struct al_net_connection, timed));
   static const struct al_net_fault late = { 408, "request_timeout", "The request did not arrive in time." };
   switch (timed->kind) {
   case AL_NET_HEAD:
   case AL_NET_BODY:
     if (connection->exchange != nullptr)
-      al_connection_refuse(connection, late);
+      al_net_connection_refuse(connection, late);
     else
-      al_connection_close(connection); /* it has not said a word: nobody waits for an answer */
+      al_net_connection_close(connection); /* it has not said a word: nobody waits for an answer */
     break;
   case AL_NET_WRITE: write_expired(connection); break;
   case AL_NET_IDLE:
   case AL_NET_LINGER:
-  case AL_NET_DEADLINE_COUNT: al_connection_close(connection); break;
+  case AL_NET_DEADLINE_COUNT: al_net_connection_close(connection); break;
   }
 }

@@ -11,16 +11,16 @@
 
 #include <llhttp.h>
 
-enum al_connection_phase {
-  AL_CONN_IDLE,
-  AL_CONN_HEAD,
-  AL_CONN_BODY,
-  AL_CONN_RUNNING,
-  AL_CONN_LINGER, /* all is said; reads and forgets, so that the client can read our last words */
-  AL_CONN_CLOSING,
+enum al_net_connection_phase {
+  AL_NET_CONN_IDLE,
+  AL_NET_CONN_HEAD,
+  AL_NET_CONN_BODY,
+  AL_NET_CONN_RUNNING,
+  AL_NET_CONN_LINGER, /* all is said; reads and forgets, so that the client can read our last words */
+  AL_NET_CONN_CLOSING,
 };
 
-struct al_connection {
+struct al_net_connection {
   union {
     uv_handle_t handle;
     uv_stream_t stream;
@@ -28,9 +28,9 @@ struct al_connection {
     uv_pipe_t pipe;
   } uv;
   struct al_net_loop *loop;
-  struct al_connection *prev, *next;
+  struct al_net_connection *prev, *next;
   struct al_net_timed timed;
-  enum al_connection_phase phase;
+  enum al_net_connection_phase phase;
   struct al_net_tls *tls;            /* nullptr: plain */
   struct al_http_exchange *exchange; /* a hold; from the first byte of a request to the end of its answer */
 
@@ -58,30 +58,30 @@ struct al_connection {
 };
 
 /* A stream that has just been accepted into connection->uv. */
-void al_connection_open(struct al_connection *connection);
+void al_net_connection_open(struct al_net_connection *connection);
 /* Goes on with the next request after an answer has ended; call after flush unless input is being taken. */
-void al_connection_resume(struct al_connection *connection);
+void al_net_connection_resume(struct al_net_connection *connection);
 /* Drops it now, whatever it does. */
-void al_connection_close(struct al_connection *connection);
-void al_connection_expired(struct al_net_timed *timed);
+void al_net_connection_close(struct al_net_connection *connection);
+void al_net_connection_expired(struct al_net_timed *timed);
 
 /* Reading: connection_read.c */
-void al_connection_start_reading(struct al_connection *connection);
-void al_connection_take_input(struct al_connection *connection, struct al_str bytes);
-void al_connection_reset_parser(struct al_connection *connection);
+void al_net_connection_start_reading(struct al_net_connection *connection);
+void al_net_connection_take_input(struct al_net_connection *connection, struct al_str bytes);
+void al_net_connection_reset_parser(struct al_net_connection *connection);
 
 /* Requests: connection.c. The head or the whole request is in; `fault` answers without asking anybody. */
-bool al_connection_begin_request(struct al_connection *connection);
+bool al_net_connection_begin_request(struct al_net_connection *connection);
 /* Asks the middleware ahead of the body; false: it has answered. */
-bool al_connection_admit_body(struct al_connection *connection);
-void al_connection_dispatch(struct al_connection *connection);
-void al_connection_refuse(struct al_connection *connection, struct al_net_fault fault);
+bool al_net_connection_admit_body(struct al_net_connection *connection);
+void al_net_connection_dispatch(struct al_net_connection *connection);
+void al_net_connection_refuse(struct al_net_connection *connection, struct al_net_fault fault);
 
 /* Writing: connection_write.c */
-void al_connection_flush(struct al_connection *connection);
-void al_connection_say_continue(struct al_connection *connection);
-void al_connection_send_tls(struct al_connection *connection); /* what the handshake has to say */
+void al_net_connection_flush(struct al_net_connection *connection);
+void al_net_connection_say_continue(struct al_net_connection *connection);
+void al_net_connection_send_tls(struct al_net_connection *connection); /* what the handshake has to say */
 /* All that was queued has left. */
-void al_connection_answered(struct al_connection *connection, bool close_now);
+void al_net_connection_answered(struct al_net_connection *connection, bool close_now);
 
 #endif

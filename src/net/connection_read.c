@@ -3,18 +3,18 @@
 
 #include "base/alloc.h"
 
-static const struct al_http_limits *limits_of(const struct al_connection *connection)
+static const struct al_http_limits *limits_of(const struct al_net_connection *connection)
 {
   return &connection->loop->server->options.limits;
 }
 
-static int refuse(struct al_connection *connection, int status, const char *code, const char *message)
+static int refuse(struct al_net_connection *connection, int status, const char *code, const char *message)
 {
   connection->fault = (struct al_net_fault){ status, code, message };
   return HPE_USER;
 }
 
-static int refuse_memory(struct al_connection *connection)
+static int refuse_memory(struct al_net_connection *connection)
 {
   return refuse(connection, 503, "out_of_memory", "The server is short of memory; try again later.");
 }
@@ -33,20 +33,20 @@ static bool add_text(struct al_http_exchange *exchange, struct al_net_span *span
 
 static int on_url(llhttp_t *parser, const char *data, size_t size)
 {
-  struct al_connection *connection = parser->data;
+  struct al_net_connection *connection = parser->data;
   struct al_http_exchange *exchange = connection->exchange;
   if (exchange->target.size + size > limits_of(connection)->max_url_bytes)
     return refuse(connection, 414, "url_too_long", "The URL is too long.");
   return add_text(exchange, &exchange->target, data, size) ? 0 : refuse_memory(connection);
 }
 
-static int too_much_head(struct al_connection *connection)
+static int too_much_head(struct al_net_connection *connection)
 {
   return refuse(connection, 431, "headers_too_large", "The request's headers are too large or too many.");
 }
 
 /* Trailers are read and forgotten, within the same bounds as headers. */
-static int skip_trailer(struct al_connection *connection, size_t size)
+static int skip_trailer(struct al_net_connection *connection, size_t size)
 {
   connection->n_trailer_bytes += size;
   return connection->n_trailer_bytes > limits_of(connection)->max_header_bytes ? too_much_head(connection) : 0;
@@ -54,9 +54,9 @@ static int skip_trailer(struct al_connection *connection, size_t size)
 
 static int on_header_field(llhttp_t *parser, const char *data, size_t size)
 {
-  struct al_connection *connection = parser->data;
+  struct al_net_connection *connection = parser->data;
   struct al_http_exchange *exchange = connection->exchange;
-  if (connection->phase != AL_CONN_HEAD)
+  if (connection->phase != AL_NET_CONN_HEAD)
     return skip_trailer(connection, size);
   if (exchange->n_headers == (size_t)limits_of(connection)->max_headers)
     return too_much_head(connection);
@@ -73,18 +73,18 @@ static int on_header_field(llhttp_t *parser, const char *data, size_t size)
 
 static int on_header_value(llhttp_t *parser, const char *data, size_t size)
 {
-  struct al_connection *connection = parser->data;
+  struct al_net_connection *connection = parser->data;
   struct al_http_exchange *exchange = connection->exchange;
-  if (connection->phase != AL_CONN_HEAD)
+  if (connection->phase != AL_NET_CONN_HEAD)
     return skip_trailer(connection, size);
   return add_text(exchange, &exchange->headers[exchange->n_headers].value, data, size) ? 0 : refuse_memory(connection);
 }
 
 static int on_header_value_complete(llhttp_t *parser)
 {
-  struct al_connection *connection = parser->data;
+  struct al_net_connection *connection = parser->data;
   struct al_http_exchange *exchange = connection->exchange;
-  if (connection->phase != AL_CONN_HEAD)
+  if (connection->phase != AL_NET_CONN_HEAD)
     return 0;
   struct al_net_span *value = &exchange->headers[exchange->n_headers].value;
   const char *text = al_net_text(exchange, *value).data;
@@ -109,12 +109,12 @@ static enum al_http_method method_of(const llhttp_t *parser)
   return AL_HTTP_METHOD_COUNT;
 }
 
-static int too_much_body(struct al_connection *connection)
+static int too_much_body(struct al_net_connection *connection)
 {
   return refuse(connection, 413, "body_too_large", "The request's body is larger than this path accepts.");
 }
 
-static void find_route(struct al_connection *connection)
+static void find_route(struct al_net_connection *connection)
 {
   const struct al_http_server_options *options = &connection->loop->server->options;
   struct al_http_exchange *exchange = connection->exchange;
@@ -127,7 +127,7 @@ static void find_route(struct al_connection *connection)
 
 static int on_headers_complete(llhttp_t *parser)
 {
-  struct al_connection *connection = parser->data;
+  struct al_net_connection *connection = parser->data;
   struct al_http_exchange *exchange = connection->exchange;
   exchange->method = method_of(parser);
   exchange->http_1_0 = parser->http_minor == 0;
@@ -147,10 +147,10 @@ static int on_headers_complete(llhttp_t *parser)
   connection->wants_continue = has_body && !exchange->http_1_0 && al_http_header(exchange, "expect").data != nullptr;
   /* Where the answer is no already, the body need not come: to a client that waits for our word, or is not let in. */
   connection->skip_body = (connection->wants_continue && exchange->match.route == nullptr) ||
-                          (has_body && !al_connection_admit_body(connection));
+                          (has_body && !al_net_connection_admit_body(connection));
   if (connection->skip_body)
     return -1;
-  connection->phase = AL_CONN_BODY;
+  connection->phase = AL_NET_CONN_BODY;
   connection->n_body_wire_bytes = connection->n_trailer_bytes = 0;
   connection->body_started_ms = uv_now(&connection->loop->uv);
   if (has_body)
@@ -160,7 +160,7 @@ static int on_headers_complete(llhttp_t *parser)
 
 static int on_body(llhttp_t *parser, const char *data, size_t size)
 {
-  struct al_connection *connection = parser->data;
+  struct al_net_connection *connection = parser->data;
   struct al_buf *body = &connection->exchange->body;
   if (size > connection->max_body_bytes - body->size)
     return too_much_body(connection);
@@ -187,7 +187,7 @@ static const llhttp_settings_t parser_settings = {
   .on_message_complete = on_message_complete,
 };
 
-void al_connection_reset_parser(struct al_connection *connection)
+void al_net_connection_reset_parser(struct al_net_connection *connection)
 {
   llhttp_init(&connection->parser, HTTP_REQUEST, &parser_settings);
   connection->parser.data = connection;
@@ -195,7 +195,7 @@ void al_connection_reset_parser(struct al_connection *connection)
 
 /* --- feeding it ------------------------------------------------------------------------------------------------- */
 
-static struct al_net_fault parser_fault(struct al_connection *connection, llhttp_errno_t error)
+static struct al_net_fault parser_fault(struct al_net_connection *connection, llhttp_errno_t error)
 {
   if (connection->fault.status != 0)
     return connection->fault;
@@ -208,10 +208,10 @@ static struct al_net_fault parser_fault(struct al_connection *connection, llhttp
 }
 
 /* What the parser's callbacks cannot see: bytes between the fields, chunk sizes and extensions, and slowness. */
-static void check_progress(struct al_connection *connection)
+static void check_progress(struct al_net_connection *connection)
 {
   const struct al_http_limits *limits = limits_of(connection);
-  if (connection->phase == AL_CONN_HEAD) {
+  if (connection->phase == AL_NET_CONN_HEAD) {
     if (connection->n_head_bytes >= limits->max_header_bytes)
       (void)too_much_head(connection);
     return;
@@ -225,9 +225,9 @@ static void check_progress(struct al_connection *connection)
 }
 
 /* Returns how many bytes were used. */
-static size_t parse(struct al_connection *connection, struct al_str bytes)
+static size_t parse(struct al_net_connection *connection, struct al_str bytes)
 {
-  bool in_head = connection->phase == AL_CONN_HEAD;
+  bool in_head = connection->phase == AL_NET_CONN_HEAD;
   size_t size = bytes.size;
   if (in_head)
     size = al_min_size(size, limits_of(connection)->max_header_bytes - connection->n_head_bytes);
@@ -236,33 +236,33 @@ static size_t parse(struct al_connection *connection, struct al_str bytes)
   size_t used = error == HPE_OK ? size : (size_t)(llhttp_get_error_pos(&connection->parser) - bytes.data);
   if (error == HPE_PAUSED) {
     llhttp_resume(&connection->parser);
-    al_connection_dispatch(connection);
+    al_net_connection_dispatch(connection);
     return used;
   }
   if (connection->skip_body) {
     connection->exchange->keep_alive = false;
     connection->abandoned_input = true;
-    al_connection_dispatch(connection);
+    al_net_connection_dispatch(connection);
     return bytes.size;
   }
   if (error != HPE_OK) {
-    al_connection_refuse(connection, parser_fault(connection, error));
+    al_net_connection_refuse(connection, parser_fault(connection, error));
     return bytes.size;
   }
   *(in_head ? &connection->n_head_bytes : &connection->n_body_wire_bytes) += used;
   check_progress(connection);
   if (connection->fault.status != 0)
-    al_connection_refuse(connection, connection->fault);
-  else if (connection->phase == AL_CONN_BODY && connection->wants_continue)
-    al_connection_say_continue(connection);
+    al_net_connection_refuse(connection, connection->fault);
+  else if (connection->phase == AL_NET_CONN_BODY && connection->wants_continue)
+    al_net_connection_say_continue(connection);
   return used;
 }
 
-static void keep_for_later(struct al_connection *connection, struct al_str bytes)
+static void keep_for_later(struct al_net_connection *connection, struct al_str bytes)
 {
   al_buf_add(&connection->pending, bytes.data, bytes.size);
   if (connection->pending.failed) {
-    al_connection_close(connection);
+    al_net_connection_close(connection);
     return;
   }
   if (connection->pending.size < AL_NET_READ_BYTES || !connection->reading)
@@ -272,14 +272,14 @@ static void keep_for_later(struct al_connection *connection, struct al_str bytes
   connection->reading = false;
 }
 
-void al_connection_take_input(struct al_connection *connection, struct al_str bytes)
+void al_net_connection_take_input(struct al_net_connection *connection, struct al_str bytes)
 {
   while (bytes.size > 0) {
-    if (connection->phase == AL_CONN_IDLE && !al_connection_begin_request(connection))
+    if (connection->phase == AL_NET_CONN_IDLE && !al_net_connection_begin_request(connection))
       return;
-    if (connection->phase == AL_CONN_RUNNING)
+    if (connection->phase == AL_NET_CONN_RUNNING)
       keep_for_later(connection, bytes);
-    if (connection->phase != AL_CONN_HEAD && connection->phase != AL_CONN_BODY)
+    if (connection->phase != AL_NET_CONN_HEAD && connection->phase != AL_NET_CONN_BODY)
       return;
     size_t used = parse(connection, bytes);
     bytes = al_str_n(bytes.data + used, bytes.size - used);
@@ -289,10 +289,10 @@ void al_connection_take_input(struct al_connection *connection, struct al_str by
 /* --- the stream ------------------------------------------------------------------------------------------------- */
 
 /* The client will send no more. While an exchange runs that means it has gone, unless only our bytes are missing. */
-static void take_end(struct al_connection *connection, bool broken)
+static void take_end(struct al_net_connection *connection, bool broken)
 {
-  if (connection->phase != AL_CONN_RUNNING || broken || !al_net_response_ended(connection->exchange)) {
-    al_connection_close(connection);
+  if (connection->phase != AL_NET_CONN_RUNNING || broken || !al_net_response_ended(connection->exchange)) {
+    al_net_connection_close(connection);
     return;
   }
   connection->exchange->keep_alive = false;
@@ -300,18 +300,18 @@ static void take_end(struct al_connection *connection, bool broken)
   connection->reading = false;
 }
 
-static void take_tls(struct al_connection *connection, struct al_str wire)
+static void take_tls(struct al_net_connection *connection, struct al_str wire)
 {
   enum al_net_tls_result result = al_net_tls_feed(connection->tls, wire) ? AL_NET_TLS_DATA : AL_NET_TLS_BROKEN;
   while (result == AL_NET_TLS_DATA) {
     size_t size = AL_NET_READ_BYTES;
     result = al_net_tls_read(connection->tls, connection->loop->plain_bytes, &size);
     if (result == AL_NET_TLS_DATA)
-      al_connection_take_input(connection, al_str_n(connection->loop->plain_bytes, size));
-    if (connection->phase == AL_CONN_CLOSING)
+      al_net_connection_take_input(connection, al_str_n(connection->loop->plain_bytes, size));
+    if (connection->phase == AL_NET_CONN_CLOSING)
       return;
   }
-  al_connection_send_tls(connection);
+  al_net_connection_send_tls(connection);
   if (result == AL_NET_TLS_CLOSED || result == AL_NET_TLS_BROKEN)
     take_end(connection, result == AL_NET_TLS_BROKEN);
 }
@@ -319,33 +319,33 @@ static void take_tls(struct al_connection *connection, struct al_str wire)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
   (void)suggested;
-  struct al_connection *connection = handle->data;
+  struct al_net_connection *connection = handle->data;
   *buf = uv_buf_init(connection->loop->read_bytes, AL_NET_READ_BYTES);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 {
-  struct al_connection *connection = stream->data;
-  if (size == 0 || connection->phase == AL_CONN_CLOSING)
+  struct al_net_connection *connection = stream->data;
+  if (size == 0 || connection->phase == AL_NET_CONN_CLOSING)
     return;
   if (size < 0) {
     take_end(connection, size != UV_EOF);
     return;
   }
-  if (connection->phase == AL_CONN_LINGER)
+  if (connection->phase == AL_NET_CONN_LINGER)
     return;
   struct al_str bytes = al_str_n(buf->base, (size_t)size);
   if (connection->tls != nullptr)
     take_tls(connection, bytes);
   else
-    al_connection_take_input(connection, bytes);
+    al_net_connection_take_input(connection, bytes);
 }
 
-void al_connection_start_reading(struct al_connection *connection)
+void al_net_connection_start_reading(struct al_net_connection *connection)
 {
   if (connection->reading)
     return;
   connection->reading = uv_read_start(&connection->uv.stream, on_alloc, on_read) == 0;
   if (!connection->reading)
-    al_connection_close(connection);
+    al_net_connection_close(connection);
 }

@@ -5,12 +5,12 @@ constexpr size_t KEPT_BYTES = 16 << 10; /* a buffer larger than this is not kept
 
 static void on_written(uv_write_t *request, int status);
 
-static void count_sent(struct al_connection *connection, size_t size)
+static void count_sent(struct al_net_connection *connection, size_t size)
 {
   atomic_fetch_add_explicit(&connection->loop->server->n_sent_bytes, size, memory_order_relaxed);
 }
 
-static void empty_out(struct al_connection *connection)
+static void empty_out(struct al_net_connection *connection)
 {
   if (connection->out.capacity > KEPT_BYTES)
     al_buf_done(&connection->out);
@@ -19,11 +19,11 @@ static void empty_out(struct al_connection *connection)
 }
 
 /* true when all of connection->out has left; false when it is waiting or the connection has been closed. */
-static bool write_out(struct al_connection *connection)
+static bool write_out(struct al_net_connection *connection)
 {
   size_t size = connection->out.size;
   if (connection->out.failed) {
-    al_connection_close(connection);
+    al_net_connection_close(connection);
     return false;
   }
   if (size == 0)
@@ -31,7 +31,7 @@ static bool write_out(struct al_connection *connection)
   uv_buf_t bytes = { .base = connection->out.data, .len = size };
   int wrote = uv_try_write(&connection->uv.stream, &bytes, 1);
   if (wrote < 0 && wrote != UV_EAGAIN) {
-    al_connection_close(connection);
+    al_net_connection_close(connection);
     return false;
   }
   size_t done = wrote > 0 ? (size_t)wrote : 0;
@@ -45,17 +45,17 @@ static bool write_out(struct al_connection *connection)
   connection->writing = true;
   if (uv_write(&connection->write, &connection->uv.stream, &bytes, 1, on_written) != 0) {
     connection->writing = false;
-    al_connection_close(connection);
+    al_net_connection_close(connection);
     return false;
   }
   connection->n_unwritten_seen = uv_stream_get_write_queue_size(&connection->uv.stream);
-  if (connection->phase == AL_CONN_RUNNING)
+  if (connection->phase == AL_NET_CONN_RUNNING)
     al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_WRITE);
   return false;
 }
 
 /* Moves the exchange's queue into connection->out. false when the connection has been closed. */
-static bool take_output(struct al_connection *connection, struct al_net_output *output)
+static bool take_output(struct al_net_connection *connection, struct al_net_output *output)
 {
   if (connection->tls == nullptr) {
     *output = al_net_response_take(connection->exchange, &connection->out);
@@ -68,13 +68,13 @@ static bool take_output(struct al_connection *connection, struct al_net_output *
     output->gone |= !ok;
   }
   if (output->gone)
-    al_connection_close(connection);
+    al_net_connection_close(connection);
   return !output->gone;
 }
 
-void al_connection_flush(struct al_connection *connection)
+void al_net_connection_flush(struct al_net_connection *connection)
 {
-  if (connection->phase != AL_CONN_RUNNING || connection->writing)
+  if (connection->phase != AL_NET_CONN_RUNNING || connection->writing)
     return;
   struct al_net_output output;
   if (!take_output(connection, &output))
@@ -85,36 +85,36 @@ void al_connection_flush(struct al_connection *connection)
     return;
   al_net_response_sent(connection->exchange);
   if (output.ended)
-    al_connection_answered(connection, output.broken);
+    al_net_connection_answered(connection, output.broken);
 }
 
-static void running_written(struct al_connection *connection)
+static void running_written(struct al_net_connection *connection)
 {
   al_net_deadline_clear(&connection->timed);
   al_net_response_sent(connection->exchange);
   if (connection->output_ended)
-    al_connection_answered(connection, connection->output_broken);
+    al_net_connection_answered(connection, connection->output_broken);
   else
-    al_connection_flush(connection);
-  al_connection_resume(connection);
+    al_net_connection_flush(connection);
+  al_net_connection_resume(connection);
 }
 
 static void on_written(uv_write_t *request, int status)
 {
-  struct al_connection *connection = request->data;
+  struct al_net_connection *connection = request->data;
   connection->writing = false;
   empty_out(connection);
-  if (connection->phase == AL_CONN_CLOSING)
+  if (connection->phase == AL_NET_CONN_CLOSING)
     return;
   if (status < 0)
-    al_connection_close(connection);
-  else if (connection->tls != nullptr && connection->phase != AL_CONN_RUNNING)
-    al_connection_send_tls(connection);
-  else if (connection->phase == AL_CONN_RUNNING)
+    al_net_connection_close(connection);
+  else if (connection->tls != nullptr && connection->phase != AL_NET_CONN_RUNNING)
+    al_net_connection_send_tls(connection);
+  else if (connection->phase == AL_NET_CONN_RUNNING)
     running_written(connection);
 }
 
-void al_connection_say_continue(struct al_connection *connection)
+void al_net_connection_say_continue(struct al_net_connection *connection)
 {
   static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
   connection->wants_continue = false;
@@ -127,9 +127,9 @@ void al_connection_say_continue(struct al_connection *connection)
   (void)write_out(connection);
 }
 
-void al_connection_send_tls(struct al_connection *connection)
+void al_net_connection_send_tls(struct al_net_connection *connection)
 {
-  if (connection->writing || connection->phase == AL_CONN_CLOSING)
+  if (connection->writing || connection->phase == AL_NET_CONN_CLOSING)
     return;
   al_net_tls_take(connection->tls, &connection->out);
   (void)write_out(connection);

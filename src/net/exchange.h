@@ -30,10 +30,10 @@ enum al_net_answer { AL_NET_NO_ANSWER, AL_NET_STREAMING, AL_NET_ANSWERED };
 struct al_http_exchange {
   atomic_int n_users;
   atomic_int n_holds;
-  struct al_net_mailbox *mailbox;      /* a reference */
-  struct al_cancel *cancel;            /* a reference */
-  struct al_connection *connection;    /* loop thread only; nullptr once the connection has let go */
-  struct al_http_exchange *next_ready; /* the mailbox's */
+  struct al_net_mailbox *mailbox;       /* a reference */
+  struct al_cancel *cancel;             /* a reference */
+  struct al_net_connection *connection; /* loop thread only; nullptr once the connection has let go */
+  struct al_http_exchange *next_ready;  /* the mailbox's */
 
   /* the request */
   struct al_buf text; /* target, headers, decoded path and query */

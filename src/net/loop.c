@@ -47,9 +47,9 @@ static void on_refused_closed(uv_handle_t *handle)
   al_free(handle->data);
 }
 
-static struct al_connection *make_connection(struct al_net_loop *loop)
+static struct al_net_connection *make_connection(struct al_net_loop *loop)
 {
-  struct al_connection *connection = al_calloc(1, sizeof *connection);
+  struct al_net_connection *connection = al_calloc(1, sizeof *connection);
   if (connection == nullptr || loop->server->tls == nullptr)
     return connection;
   connection->tls = al_net_tls_new(loop->server->tls);
@@ -58,7 +58,7 @@ static struct al_connection *make_connection(struct al_net_loop *loop)
   return connection;
 }
 
-static void serve(struct al_net_loop *loop, struct al_connection *connection)
+static void serve(struct al_net_loop *loop, struct al_net_connection *connection)
 {
   struct al_http_server *server = loop->server;
   int max = server->options.limits.max_connections;
@@ -67,19 +67,19 @@ static void serve(struct al_net_loop *loop, struct al_connection *connection)
   connection->loop = loop;
   if (connection->uv.handle.type == UV_TCP)
     (void)uv_tcp_nodelay(&connection->uv.tcp, 1);
-  al_connection_open(connection);
-  if (before < max || connection->phase == AL_CONN_CLOSING)
+  al_net_connection_open(connection);
+  if (before < max || connection->phase == AL_NET_CONN_CLOSING)
     return;
   static const struct al_net_fault full = { 503, "too_many_connections", "The server has too many connections." };
   if (before < max + N_OVERFLOW && connection->tls == nullptr)
-    al_connection_refuse(connection, full);
+    al_net_connection_refuse(connection, full);
   else
-    al_connection_close(connection);
+    al_net_connection_close(connection);
 }
 
 static bool accept_one(struct al_net_listener *listener)
 {
-  struct al_connection *connection = make_connection(listener->loop);
+  struct al_net_connection *connection = make_connection(listener->loop);
   if (connection == nullptr || init_stream(listener->loop, listener->is_unix, &connection->uv) != 0) {
     if (connection != nullptr)
       al_net_tls_free(connection->tls);
@@ -139,10 +139,10 @@ static void on_drain_timer(uv_timer_t *timer)
   struct al_net_loop *loop = timer->data;
   bool last = loop->cancelled;
   loop->cancelled = true;
-  for (struct al_connection *at = loop->connections, *next; at != nullptr; at = next) {
+  for (struct al_net_connection *at = loop->connections, *next; at != nullptr; at = next) {
     next = at->next;
-    if (last || at->phase != AL_CONN_RUNNING)
-      al_connection_close(at);
+    if (last || at->phase != AL_NET_CONN_RUNNING)
+      al_net_connection_close(at);
     else
       al_cancel_fire(at->exchange->cancel, AL_CANCELLED);
   }
@@ -155,10 +155,10 @@ static void begin_drain(struct al_net_loop *loop, int64_t deadline_ns)
   loop->draining = true;
   al_net_mailbox_set_draining(loop->mailbox);
   close_listeners(loop);
-  for (struct al_connection *at = loop->connections, *next; at != nullptr; at = next) {
+  for (struct al_net_connection *at = loop->connections, *next; at != nullptr; at = next) {
     next = at->next;
-    if (at->phase == AL_CONN_IDLE)
-      al_connection_close(at);
+    if (at->phase == AL_NET_CONN_IDLE)
+      al_net_connection_close(at);
   }
   if (deadline_ns != AL_NO_DEADLINE) {
     int64_t left_ms = (deadline_ns - al_now_ns()) / AL_NS_PER_MS;
@@ -179,13 +179,13 @@ void al_net_loop_connection_closed(struct al_net_loop *loop)
 
 static void look_at(struct al_http_exchange *exchange)
 {
-  struct al_connection *connection = exchange->connection;
+  struct al_net_connection *connection = exchange->connection;
   bool gone = al_net_response_unposted(exchange);
   if (connection != nullptr && gone) {
-    al_connection_close(connection);
+    al_net_connection_close(connection);
   } else if (connection != nullptr) {
-    al_connection_flush(connection);
-    al_connection_resume(connection);
+    al_net_connection_flush(connection);
+    al_net_connection_resume(connection);
   }
   al_net_exchange_release(exchange);
 }
@@ -257,7 +257,7 @@ static enum al_code open_handles(struct al_net_loop *loop, const int *fds, size_
                                                       [AL_NET_IDLE] = limits->idle_timeout_ms,
                                                       [AL_NET_WRITE] = limits->write_timeout_ms,
                                                       [AL_NET_LINGER] = LINGER_MS };
-  AL_TRY(al_net_deadlines_init(&loop->deadlines, &loop->uv, lengths_ms, al_connection_expired, err));
+  AL_TRY(al_net_deadlines_init(&loop->deadlines, &loop->uv, lengths_ms, al_net_connection_expired, err));
   (void)uv_timer_init(&loop->uv, &loop->drain);
   loop->drain.data = loop;
   int failed = uv_async_init(&loop->uv, &loop->wake, on_wake);

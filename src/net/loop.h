@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-struct al_connection;
+struct al_net_connection;
 
 struct al_net_listener {
   union {
@@ -35,7 +35,7 @@ struct al_net_loop {
   struct al_net_deadlines deadlines;
   struct al_net_listener *listeners;
   size_t n_listeners;
-  struct al_connection *connections; /* doubly linked */
+  struct al_net_connection *connections; /* doubly linked */
   union {
     uv_handle_t handle;
     uv_stream_t stream;
