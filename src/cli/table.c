@@ -59,24 +59,25 @@ void al_table_print(const struct al_table *table)
   }
 }
 
+/* Divides by 1000 until what is left prints with at most three digits, or the units end; returns its unit. */
+static const char *scale(double *n, const char *const *units, size_t n_units)
+{
+  size_t unit = 0;
+  for (; *n >= 999.5 && unit + 1 < n_units; unit++)
+    *n /= 1000;
+  return units[unit];
+}
+
 void al_table_bytes(struct al_table *table, double n_bytes)
 {
   static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
-  size_t unit = 0;
-  while (n_bytes >= 1000 && unit + 1 < AL_COUNT(units)) {
-    n_bytes /= 1000;
-    unit++;
-  }
-  al_table_cellf(table, n_bytes >= 10 || unit == 0 ? "%.0f %s" : "%.1f %s", n_bytes, units[unit]);
+  const char *unit = scale(&n_bytes, units, AL_COUNT(units));
+  al_table_cellf(table, n_bytes >= 10 || unit == units[0] ? "%.0f %s" : "%.1f %s", n_bytes, unit);
 }
 
 void al_table_count(struct al_table *table, double n)
 {
   static const char *const units[] = { "", "K", "M", "B", "T" };
-  size_t unit = 0;
-  while (n >= 1000 && unit + 1 < AL_COUNT(units)) {
-    n /= 1000;
-    unit++;
-  }
-  al_table_cellf(table, n >= 100 || unit == 0 ? "%.0f%s" : "%.1f%s", n, units[unit]);
+  const char *unit = scale(&n, units, AL_COUNT(units));
+  al_table_cellf(table, n >= 100 || unit == units[0] ? "%.0f%s" : "%.1f%s", n, unit);
 }
