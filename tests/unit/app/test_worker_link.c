@@ -98,7 +98,7 @@ static void a_missing_program_is_an_error(void **state)
   (void)state;
   struct al_err err = {};
   struct al_worker_link link;
-  struct al_worker_start options = { .program = tmpdir_path("absent"), .config = &config };
+  struct al_worker_start options = { tmpdir_path("absent"), &config, &standard_error, 1, nullptr, 0 };
   assert_int_not_equal(al_worker_link_start(&options, &link, &err), AL_OK);
   assert_true(err.message[0] != '\0');
   assert_int_equal(link.pid, 0);
