@@ -154,7 +154,7 @@ def main():
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--chat", action="store_true", help="play the fixed chat instead")
     parser.add_argument("--temperature", type=float, default=0.0)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="more is slower on a busy machine")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
