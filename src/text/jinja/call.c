@@ -1,20 +1,6 @@
 /* Calls: arguments, built-in functions, macros. */
 #include "text/jinja/render.h"
 
-static enum al_code spread_items(struct al_jj_render *r, struct al_jj_value source, struct al_jj_list *items)
-{
-  struct al_jj_cursor cursor;
-  AL_TRY(al_jj_cursor_open(r, source, &cursor));
-  for (;;) {
-    struct al_jj_value item;
-    bool more;
-    AL_TRY(al_jj_cursor_next(r, &cursor, &item, &more));
-    if (!more)
-      return AL_OK;
-    AL_TRY(al_jj_list_add(r, items, item));
-  }
-}
-
 static const struct al_jj_value *find_named(const struct al_jj_args *args, struct al_str name)
 {
   for (size_t i = 0; i < args->n_named; i++)
@@ -71,7 +57,7 @@ enum al_code al_jj_eval_args(struct al_jj_render *r, struct al_jj_scope *scope, 
     if (arguments->star != nullptr) {
       struct al_jj_value source;
       AL_TRY(al_jj_eval(r, scope, arguments->star, &source));
-      AL_TRY(spread_items(r, source, items));
+      AL_TRY(al_jj_list_extend(r, items, source));
     }
     out->items = items->items;
     out->n = items->n;

@@ -75,20 +75,25 @@ enum al_code al_jj_cursor_next(struct al_jj_render *r, struct al_jj_cursor *curs
   return AL_OK;
 }
 
-enum al_code al_jj_to_list(struct al_jj_render *r, struct al_jj_value source, struct al_jj_list **list)
+enum al_code al_jj_list_extend(struct al_jj_render *r, struct al_jj_list *list, struct al_jj_value source)
 {
   struct al_jj_cursor cursor;
-  struct al_jj_list *made;
   AL_TRY(al_jj_cursor_open(r, source, &cursor));
-  AL_TRY(al_jj_list_new(r, al_jj_has_len(source) && source.kind != AL_JJ_STR ? al_jj_len(source) : 0, &made));
   for (;;) {
     struct al_jj_value item;
     bool more;
     AL_TRY(al_jj_cursor_next(r, &cursor, &item, &more));
     if (!more)
-      break;
-    AL_TRY(al_jj_list_add(r, made, item));
+      return AL_OK;
+    AL_TRY(al_jj_list_add(r, list, item));
   }
+}
+
+enum al_code al_jj_to_list(struct al_jj_render *r, struct al_jj_value source, struct al_jj_list **list)
+{
+  struct al_jj_list *made;
+  AL_TRY(al_jj_list_new(r, al_jj_has_len(source) && source.kind != AL_JJ_STR ? al_jj_len(source) : 0, &made));
+  AL_TRY(al_jj_list_extend(r, made, source));
   *list = made;
   return AL_OK;
 }

@@ -68,6 +68,18 @@ enum al_code al_jj_alloc(struct al_jj_render *r, size_t count, size_t elem_bytes
   return AL_OK;
 }
 
+enum al_code al_jj_double(struct al_jj_render *r, void **array, size_t *capacity, size_t elem_bytes)
+{
+  void *grown;
+  size_t doubled = *capacity < 4 ? 4 : *capacity * 2;
+  AL_TRY(al_jj_alloc(r, doubled, elem_bytes, &grown));
+  if (*capacity > 0)
+    memcpy(grown, *array, *capacity * elem_bytes);
+  *array = grown;
+  *capacity = doubled;
+  return AL_OK;
+}
+
 enum al_code al_jj_scope_new(struct al_jj_render *r, struct al_jj_scope *parent, struct al_jj_scope **scope)
 {
   AL_TRY(al_jj_alloc(r, 1, sizeof **scope, scope));
@@ -92,13 +104,9 @@ enum al_code al_jj_scope_set(struct al_jj_render *r, struct al_jj_scope *scope, 
     return AL_OK;
   }
   if (scope->n == scope->capacity) {
-    struct al_jj_binding *grown;
-    size_t capacity = scope->capacity < 4 ? 4 : scope->capacity * 2;
-    AL_TRY(al_jj_alloc(r, capacity, sizeof *grown, &grown));
-    if (scope->n > 0)
-      memcpy(grown, scope->bindings, scope->n * sizeof *grown);
-    scope->bindings = grown;
-    scope->capacity = capacity;
+    void *bindings = scope->bindings;
+    AL_TRY(al_jj_double(r, &bindings, &scope->capacity, sizeof *scope->bindings));
+    scope->bindings = bindings;
   }
   scope->bindings[scope->n++] = (struct al_jj_binding){ symbol, value };
   return AL_OK;

@@ -100,6 +100,8 @@ enum al_code al_jj_step_bytes(struct al_jj_render *r, size_t n_bytes);
 enum al_code al_jj_enter(struct al_jj_render *r); /* one level deeper; al_jj_leave when it returned AL_OK */
 void al_jj_leave(struct al_jj_render *r);
 enum al_code al_jj_alloc(struct al_jj_render *r, size_t count, size_t elem_bytes, void *out_pointer);
+/* Moves a full array of *capacity elements into one of twice the size; the old one stays in the arena until the end. */
+enum al_code al_jj_double(struct al_jj_render *r, void **array, size_t *capacity, size_t elem_bytes);
 
 /* Evaluation. */
 enum al_jj_flow { AL_JJ_NEXT, AL_JJ_BREAK, AL_JJ_CONTINUE };

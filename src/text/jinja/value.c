@@ -19,13 +19,9 @@ enum al_code al_jj_list_new(struct al_jj_render *r, size_t capacity, struct al_j
 enum al_code al_jj_list_add(struct al_jj_render *r, struct al_jj_list *list, struct al_jj_value value)
 {
   if (list->n == list->capacity) {
-    struct al_jj_value *grown;
-    size_t capacity = list->capacity < 4 ? 4 : list->capacity * 2;
-    AL_TRY(al_jj_alloc(r, capacity, sizeof *grown, &grown));
-    if (list->n > 0)
-      memcpy(grown, list->items, list->n * sizeof *grown);
-    list->items = grown;
-    list->capacity = capacity;
+    void *items = list->items;
+    AL_TRY(al_jj_double(r, &items, &list->capacity, sizeof *list->items));
+    list->items = items;
   }
   list->items[list->n++] = value;
   return AL_OK;
@@ -68,13 +64,9 @@ enum al_code al_jj_dict_append(struct al_jj_render *r, struct al_jj_dict *dict, 
                                struct al_jj_value value)
 {
   if (dict->n == dict->capacity) {
-    struct al_jj_pair *grown;
-    size_t capacity = dict->capacity < 4 ? 4 : dict->capacity * 2;
-    AL_TRY(al_jj_alloc(r, capacity, sizeof *grown, &grown));
-    if (dict->n > 0)
-      memcpy(grown, dict->pairs, dict->n * sizeof *grown);
-    dict->pairs = grown;
-    dict->capacity = capacity;
+    void *pairs = dict->pairs;
+    AL_TRY(al_jj_double(r, &pairs, &dict->capacity, sizeof *dict->pairs));
+    dict->pairs = pairs;
   }
   dict->pairs[dict->n++] = (struct al_jj_pair){ key, value };
   return AL_OK;

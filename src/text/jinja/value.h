@@ -175,6 +175,8 @@ bool al_jj_iterable(struct al_jj_value value);
 enum al_code al_jj_cursor_open(struct al_jj_render *r, struct al_jj_value source, struct al_jj_cursor *cursor);
 enum al_code al_jj_cursor_next(struct al_jj_render *r, struct al_jj_cursor *cursor, struct al_jj_value *out,
                                bool *more);
+/* Adds all that iterating `source` gives. */
+enum al_code al_jj_list_extend(struct al_jj_render *r, struct al_jj_list *list, struct al_jj_value source);
 enum al_code al_jj_to_list(struct al_jj_render *r, struct al_jj_value source, struct al_jj_list **list);
 struct al_jj_value al_jj_range_at(const struct al_jj_range *range, int64_t index);
 
