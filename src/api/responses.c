@@ -191,14 +191,11 @@ static enum al_code read_request(const struct al_json *body, struct responses_re
   return AL_OK;
 }
 
-/* {"messages": [...], <chat_template_kwargs>}: what the chat template sees. */
 static enum al_code make_chat(const struct responses_request *request, struct al_json_doc **chat, struct al_err *err)
 {
   AL_CLEANUP(al_buf_done) struct al_buf text = {};
   struct al_json_writer w = al_json_writer(&text);
-  al_jw_object(&w);
-  al_jw_key(&w, "messages");
-  al_jw_array(&w);
+  al_api_chat_begin(&w);
   if (request->instructions.size > 0) {
     al_jw_object(&w);
     al_jw_kv_str(&w, "role", "system");
@@ -206,11 +203,7 @@ static enum al_code make_chat(const struct responses_request *request, struct al
     al_jw_end(&w);
   }
   AL_TRY(al_api_input_write(request->input, &w, err));
-  al_jw_end(&w);
-  al_api_template_kwargs_write(&request->text, &w);
-  al_jw_end(&w);
-  AL_TRY(al_buf_check(&text, err));
-  return al_json_parse(al_buf_view(&text), chat, err);
+  return al_api_chat_end(&w, &request->text, chat, err);
 }
 
 /* --- the answer -------------------------------------------------------------------------------------------------- */

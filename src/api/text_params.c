@@ -266,13 +266,25 @@ static enum al_code read_template_kwargs(const struct al_api_param *param, const
   return AL_OK;
 }
 
-void al_api_template_kwargs_write(const struct al_api_text_params *params, struct al_json_writer *w)
+void al_api_chat_begin(struct al_json_writer *w)
 {
+  al_jw_object(w);
+  al_jw_key(w, "messages");
+  al_jw_array(w);
+}
+
+enum al_code al_api_chat_end(struct al_json_writer *w, const struct al_api_text_params *params,
+                             struct al_json_doc **chat, struct al_err *err)
+{
+  al_jw_end(w);
   struct al_json_iter it = al_json_iter(params->template_kwargs);
   while (al_json_next(&it)) {
     al_jw_key_n(w, it.key);
     al_jw_value(w, it.value);
   }
+  al_jw_end(w);
+  AL_TRY(al_buf_check(w->out, err));
+  return al_json_parse(al_buf_view(w->out), chat, err);
 }
 
 static enum al_code read_stream_options(const struct al_api_param *param, const struct al_json *body, void *target,

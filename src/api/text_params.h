@@ -35,8 +35,11 @@ al_api_param_fn al_api_read_model;
 /* A response format: an object whose type is "text"; the structured ones are refused by the path of their type. */
 enum al_code al_api_check_text_format(const struct al_json *format, const char *path, struct al_err *err);
 
-/* Writes the members of chat_template_kwargs into the open object. */
-void al_api_template_kwargs_write(const struct al_api_text_params *params, struct al_json_writer *w);
+/* {"messages": [...], <chat_template_kwargs>}: what the chat template sees. The messages are written between the two.
+ */
+void al_api_chat_begin(struct al_json_writer *w);
+enum al_code al_api_chat_end(struct al_json_writer *w, const struct al_api_text_params *params,
+                             struct al_json_doc **chat, struct al_err *err);
 
 /* The JSON text of a value, copied into the arena. */
 enum al_code al_api_json_copy(struct al_arena *arena, const struct al_json *value, struct al_str *copy,
