@@ -129,13 +129,9 @@ static enum al_code preflight(const struct al_model_descriptor *descriptor, cons
   AL_TRY(al_llama_backend_start(err));
   struct al_llama_weights weights = {};
   AL_TRY(weigh_files(descriptor, &weights, err));
-  struct al_err local = {};
   /* `reopen` takes the descriptor back as const. */
   void *user = (void *)(uintptr_t)descriptor;
-  enum al_code code = al_llama_measure(reopen, user, &weights, options, out, &local);
-  if (code != AL_OK && err != nullptr)
-    *err = local;
-  return code;
+  return al_llama_measure(reopen, user, &weights, options, out, err);
 }
 
 const struct al_engine al_engine_llama = {

@@ -95,12 +95,9 @@ static enum al_code preflight(const struct al_model_descriptor *descriptor, cons
   AL_TRY(al_vgguf_open(descriptor->directory, options->quant, threads_of(options), &vgguf, err));
   struct al_llama_weights weights = {};
   AL_TRY(al_llama_weigh(al_vgguf_metadata(vgguf), &weights, err));
-  struct al_err local = {};
-  enum al_code code = al_llama_measure(reopen, vgguf, &weights, options, out, &local);
+  AL_TRY(al_llama_measure(reopen, vgguf, &weights, options, out, err));
   out->mapped_bytes = 0;
-  if (code != AL_OK && err != nullptr)
-    *err = local;
-  return code;
+  return AL_OK;
 }
 
 const struct al_engine al_engine_safetensors = {
