@@ -67,11 +67,12 @@ def test_a_stop_string_ends_and_does_not_show(server):
 
 def test_a_seed_repeats(server):
     def ask(seed):
-        return server.client.chat.completions.create(model=server.model, messages=HELLO, max_tokens=30, seed=seed,
-                                                     temperature=2).choices[0].message.content
+        # One word, which the model was not taught to answer: to what it was taught it says the same at any temperature.
+        return server.client.chat.completions.create(model=server.model, messages=[{"role": "user", "content": "blue"}],
+                                                     max_tokens=30, seed=seed, temperature=2).choices[0].message.content
 
     assert ask(7) == ask(7)
-    assert len({ask(seed) for seed in range(6)}) > 1
+    assert len({ask(seed) for seed in range(12)}) > 1
 
 
 def test_bias_bans_a_token(fake):
