@@ -70,7 +70,7 @@ enum al_code al_jj_alloc(struct al_jj_render *r, size_t count, size_t elem_bytes
 
 enum al_code al_jj_double(struct al_jj_render *r, void **array, size_t *capacity, size_t elem_bytes)
 {
-  void *grown;
+  void *grown = nullptr;
   size_t doubled = *capacity < 4 ? 4 : *capacity * 2;
   AL_TRY(al_jj_alloc(r, doubled, elem_bytes, &grown));
   if (*capacity > 0)
