@@ -30,7 +30,7 @@ build() { # compiler, Meson's build type
   echo "warnings: $1"
   objects=$(ninja -C "$directory" -t targets rule c_COMPILER)
   # shellcheck disable=SC2086
-  logged "$directory/compile.log" ninja -k 0 -C "$directory" $objects
+  logged "$directory/compile.log" ninja --quiet -k 0 -C "$directory" $objects
 }
 build gcc release
 build clang-22 debug
