@@ -116,7 +116,10 @@ debian_mirror() {
 
 if [ -n "$suite" ] && [ ! -e /etc/apt/sources.list.d/allm-$suite.sources ]; then
   mirror=$(debian_mirror)
-  [ -n "$mirror" ] || mirror=http://deb.debian.org/debian
+  [ -n "$mirror" ] || {
+    echo "setup: finds no Debian archive among apt's sources; add suite $suite of your mirror yourself, then run this again" >&2
+    exit 1
+  }
   echo "setup: adds suite $suite of $mirror (/etc/apt/sources.list.d/allm-$suite.sources, priority 100)" >&2
   # The pin comes first: the suite is never there without it.
   printf 'Package: *\nPin: release n=%s\nPin-Priority: 100\n' "$suite" |
