@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,8 +121,11 @@ enum al_code al_worker_link_start(const struct al_worker_start *start, struct al
   }
   if (code == AL_OK) {
     link->pid_fd = (int)syscall(SYS_pidfd_open, link->pid, 0);
-    if (link->pid_fd < 0)
+    if (link->pid_fd < 0) {
       code = al_fail(err, AL_INTERNAL, "pidfd_open: %s", strerror(errno));
+      (void)kill(link->pid, SIGKILL);
+      (void)waitpid(link->pid, nullptr, 0);
+    }
   }
   if (code != AL_OK)
     forget(link);

@@ -71,6 +71,8 @@ static enum al_code load(struct al_pool_model *model, struct al_memory_estimate 
   AL_TRY(al_pool_reserve(model, estimate, err));
   if (estimate->n_ctx > 0)
     options.n_ctx = estimate->n_ctx;
+  if (options.n_gpu_layers > 0 && estimate->n_gpu_layers == 0)
+    al_log(AL_LOG_WARN, "no_gpu", AL_S("model", model->id), AL_I("wanted_layers", options.n_gpu_layers));
   if (options.n_gpu_layers == AL_AUTO)
     options.n_gpu_layers = estimate->n_gpu_layers;
   AL_TRY(load_weights(model, &options, err));
