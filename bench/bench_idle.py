@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The idle server without a model: seconds until it is ready, PSS of all its processes. bench_idle.py --build build"""
+"""The idle server, no model loaded: seconds until it is ready, PSS of all its processes. bench_idle.py --build build"""
 import argparse
 import pathlib
 import statistics
@@ -15,7 +15,7 @@ parser.add_argument("--rounds", type=int, default=7)
 arguments = parser.parse_args()
 ready, pss = [], []
 for _ in range(arguments.rounds):
-    with servers.allm(arguments.build, "--no-builtin-models") as (_, process, seconds):
+    with servers.allm(arguments.build) as (_, process, seconds):
         time.sleep(0.3)
         ready.append(seconds)
         pss.append(servers.pss_bytes(process.pid))
