@@ -66,6 +66,11 @@ enum al_code al_hf_family_find(const char *class_name, const struct al_hf_family
 /* For `check`: the activation is SiLU and the whole head is rotated, as all of Llama's relatives have it. */
 enum al_code al_hf_check_llama_like(const struct al_hf_config *config, struct al_err *err);
 
+/* For decoders whose embeddings, last norm and head have Llama's names: model_rules and ignored. */
+constexpr size_t AL_HF_N_DECODER_RULES = 3;
+extern const struct al_tensor_rule al_hf_decoder_rules[AL_HF_N_DECODER_RULES];
+extern const char *const al_hf_decoder_ignored[];
+
 extern const struct al_hf_family al_hf_family_llama;
 extern const struct al_hf_family al_hf_family_qwen2;
 extern const struct al_hf_family al_hf_family_qwen3;

@@ -3,12 +3,6 @@
 
 static const char *const classes[] = { "LlamaForCausalLM", "MistralForCausalLM", nullptr };
 
-static const struct al_tensor_rule model_rules[] = {
-  { "token_embd.weight", "model.embed_tokens.weight", { AL_SIZE_VOCAB, AL_SIZE_EMBD }, AL_RULE_PLAIN },
-  { "output_norm.weight", "model.norm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
-  { "output.weight", "lm_head.weight", { AL_SIZE_VOCAB, AL_SIZE_EMBD }, AL_RULE_HEAD },
-};
-
 static const struct al_tensor_rule layer_rules[] = {
   { "attn_norm.weight", "input_layernorm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
   { "attn_q.weight", "self_attn.q_proj.weight", { AL_SIZE_Q, AL_SIZE_EMBD }, AL_RULE_PAIR_ROWS },
@@ -28,17 +22,14 @@ static const struct al_tensor_rule layer_rules[] = {
   { "ffn_down.bias", "mlp.down_proj.bias", { AL_SIZE_EMBD }, AL_RULE_OPTIONAL },
 };
 
-/* Old checkpoints saved a buffer that is computed anyway. */
-static const char *const ignored[] = { "rotary_emb.inv_freq", nullptr };
-
 const struct al_hf_family al_hf_family_llama = {
   .classes = classes,
   .architecture = "llama",
-  .model_rules = model_rules,
-  .n_model_rules = AL_COUNT(model_rules),
+  .model_rules = al_hf_decoder_rules,
+  .n_model_rules = AL_HF_N_DECODER_RULES,
   .layer_rules = layer_rules,
   .n_layer_rules = AL_COUNT(layer_rules),
   .layer_prefix = "model.layers",
-  .ignored = ignored,
+  .ignored = al_hf_decoder_ignored,
   .check = al_hf_check_llama_like,
 };

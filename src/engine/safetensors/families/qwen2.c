@@ -3,12 +3,6 @@
 
 static const char *const classes[] = { "Qwen2ForCausalLM", nullptr };
 
-static const struct al_tensor_rule model_rules[] = {
-  { "token_embd.weight", "model.embed_tokens.weight", { AL_SIZE_VOCAB, AL_SIZE_EMBD }, AL_RULE_PLAIN },
-  { "output_norm.weight", "model.norm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
-  { "output.weight", "lm_head.weight", { AL_SIZE_VOCAB, AL_SIZE_EMBD }, AL_RULE_HEAD },
-};
-
 static const struct al_tensor_rule layer_rules[] = {
   { "attn_norm.weight", "input_layernorm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
   { "attn_q.weight", "self_attn.q_proj.weight", { AL_SIZE_Q, AL_SIZE_EMBD }, AL_RULE_PLAIN },
@@ -24,17 +18,14 @@ static const struct al_tensor_rule layer_rules[] = {
   { "ffn_down.weight", "mlp.down_proj.weight", { AL_SIZE_EMBD, AL_SIZE_FF }, AL_RULE_PLAIN },
 };
 
-/* Old checkpoints saved a buffer that is computed anyway. */
-static const char *const ignored[] = { "rotary_emb.inv_freq", nullptr };
-
 const struct al_hf_family al_hf_family_qwen2 = {
   .classes = classes,
   .architecture = "qwen2",
-  .model_rules = model_rules,
-  .n_model_rules = AL_COUNT(model_rules),
+  .model_rules = al_hf_decoder_rules,
+  .n_model_rules = AL_HF_N_DECODER_RULES,
   .layer_rules = layer_rules,
   .n_layer_rules = AL_COUNT(layer_rules),
   .layer_prefix = "model.layers",
-  .ignored = ignored,
+  .ignored = al_hf_decoder_ignored,
   .check = al_hf_check_llama_like,
 };
