@@ -41,6 +41,14 @@ struct al_memory_estimate {
   int n_gpu_layers;
 };
 
+enum al_pooling { /* how the outputs of a text's tokens become one vector; AL_POOLING_RANK: one relevance score */
+                  AL_POOLING_NONE,
+                  AL_POOLING_MEAN,
+                  AL_POOLING_CLS,
+                  AL_POOLING_LAST,
+                  AL_POOLING_RANK,
+};
+
 struct al_text_info {
   int n_vocab;
   int n_cells;     /* KV cache in tokens, shared by all sequences */
@@ -49,8 +57,12 @@ struct al_text_info {
   int n_seq_max;
   int n_batch;
   bool add_bos;
-  const char *chat_template; /* borrowed; nullptr when the model has none */
-  const char *bos_text;      /* borrowed; "" when none */
+  bool generates;          /* false: an encoder or another embedding model; `decode` must not be called */
+  enum al_pooling pooling; /* NONE: `embed` must not be called */
+  int n_embd;              /* floats of one embedding; 1 with AL_POOLING_RANK */
+  int32_t fim_prefix, fim_suffix, fim_middle; /* control tokens of fill-in-the-middle; -1: the model has none */
+  const char *chat_template;                  /* borrowed; nullptr when the model has none */
+  const char *bos_text;                       /* borrowed; "" when none */
   const char *eos_text;
   /* generation_config defaults; NaN or 0 when the model states none */
   float temperature;
@@ -69,6 +81,13 @@ struct al_text_item { /* one token of a batch */
 enum al_tokenize_flags {
   AL_TOKENIZE_SPECIAL = 1 << 0, /* parse special tokens in the text ("<|im_start|>") */
   AL_TOKENIZE_BOS = 1 << 1,     /* add what the model adds at the start (and end) by itself */
+};
+
+struct al_engine_adapter; /* a LoRA adapter attached to a loaded model; opaque: each engine has its own */
+
+struct al_adapter_use {
+  struct al_engine_adapter *adapter; /* borrowed */
+  float scale;                       /* 1: as trained */
 };
 
 struct al_text_ops {
@@ -97,6 +116,26 @@ struct al_text_ops {
   bool (*sequence_remove)(struct al_engine_model *model, int32_t sequence, int32_t from, int32_t to);
   /* Makes `to` share positions [from, end) of `source` by reference. nullptr: no sharing. */
   void (*sequence_copy)(struct al_engine_model *model, int32_t source, int32_t to, int32_t from, int32_t end);
+
+  /* Runs whole texts, each a sequence with positions from 0, at most n_batch items and n_seq_max sequences; leaves
+   * nothing in the KV cache. Writes info.n_embd floats a sequence, in the order in which the sequences first appear;
+   * not normalised. A text longer than n_batch cannot be embedded: info.n_ctx is at most n_batch then. nullptr: none.
+   */
+  enum al_code (*embed)(struct al_engine_model *model, const struct al_text_item *items, size_t n_items, float *rows,
+                        const struct al_cancel *stop, struct al_err *err);
+  /* The separate parts that a reranker wants between query and document, around them, ... as its tokenizer makes them:
+   * writes the ids of the pair like tokenize. nullptr: no reranking. */
+  enum al_code (*tokenize_pair)(const struct al_engine_model *model, struct al_str query, struct al_str document,
+                                int32_t *tokens, size_t capacity, size_t *count, struct al_err *err);
+
+  /* LoRA adapters: a PEFT directory or a GGUF file, checked against the model before anything is allocated. nullptr:
+   * none. Thread: the one that owns the model. */
+  enum al_code (*adapter_load)(struct al_engine_model *model, const struct al_model_descriptor *descriptor,
+                               struct al_engine_adapter **adapter, struct al_err *err);
+  void (*adapter_free)(struct al_engine_model *model, struct al_engine_adapter *adapter);
+  /* Those in effect for the following decodes; n_uses 0: the bare model. */
+  enum al_code (*adapter_use)(struct al_engine_model *model, const struct al_adapter_use *uses, size_t n_uses,
+                              struct al_err *err);
 };
 
 /* Called on the loading thread with 0..1; false asks to stop (the load then fails with AL_CANCELLED). */

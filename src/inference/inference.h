@@ -8,6 +8,8 @@
 #include "base/cancel.h"
 #include "codec/json.h"
 #include "engine/registry.h"
+#include "inference/text.h"
+#include "inference/vectors.h"
 #include "sched/model_state.h"
 #include "sched/sampling.h"
 #include "store/store.h"
@@ -34,63 +36,6 @@ enum al_code al_inference_new(const struct al_inference_options *options, struct
 void al_inference_drain(struct al_inference *inference);
 size_t al_inference_n_active(struct al_inference *inference); /* requests not yet answered */
 void al_inference_free(struct al_inference *inference);       /* cancels what still runs, unloads, joins every thread */
-
-/* --- text ------------------------------------------------------------------------------------------------------ */
-
-enum al_finish { AL_FINISH_STOP, AL_FINISH_LENGTH, AL_FINISH_CANCELLED, AL_FINISH_ERROR };
-
-struct al_usage { /* tokens */
-  int n_prompt;
-  int n_cached; /* of the prompt, taken from a prefix computed before */
-  int n_completion;
-};
-
-enum al_text_event_kind {
-  AL_TEXT_STARTED, /* the prompt has been accepted and counted; usage.n_prompt and `sampling` are valid */
-  AL_TEXT_DELTA,   /* `text` is complete UTF-8, never empty, free of any stop string */
-  AL_TEXT_DONE,    /* last: `finish` and `usage` are valid; `stop` is the stop string that ended it or nullptr */
-  AL_TEXT_FAILED,  /* last: `err` says why */
-};
-
-struct al_text_event {
-  enum al_text_event_kind kind;
-  struct al_str text;
-  enum al_finish finish;
-  const char *stop;
-  struct al_usage usage;
-  const struct al_err *err;
-  const struct al_sampling
-      *sampling;                  /* with STARTED: what is in effect, the model's defaults filled in; may be nullptr */
-  double prompt_ms, predicted_ms; /* with DONE: time spent on each part */
-};
-
-/* One after another for a request, from one internal thread at a time (never the submitter's stack unless submit
- * itself fails, which calls nothing). `event` is borrowed. DONE or FAILED comes exactly once, last. Must not block. */
-typedef void al_text_event_fn(void *user, const struct al_text_event *event);
-
-struct al_text_request {
-  const char *model;
-  /* Chat: {"messages":[...], "tools":[...]?, ...}: the variables of the chat template besides the model's own
-   * (bos_token, eos_token, add_generation_prompt). Messages are in Hugging Face's form: role, content (a string).
-   * Borrowed for the call: submit copies. */
-  const struct al_json *chat;
-  struct al_str prompt; /* when chat is nullptr: text as it is, special tokens parsed, BOS as the model wants */
-  struct al_sampling sampling;
-  int64_t max_tokens;      /* 0: until the context is full */
-  const char *const *stop; /* copied */
-  size_t n_stop;
-  bool ignore_eos;
-  bool truncate_prompt;     /* drop the oldest messages after the system prompt instead of context_length_exceeded */
-  struct al_cancel *cancel; /* a reference is taken; may be nullptr */
-  al_text_event_fn *on_event;
-  void *user;
-};
-
-/* AL_OK: events will come. Otherwise nothing was started: AL_NOT_FOUND (reason "model_not_found"), AL_UNSUPPORTED
- * (not a chat model, quarantined, ...), AL_OOM_RAM with reason "overloaded" (the queue is full). Later failures
- * (LOAD_FAILED, OOM, context_length_exceeded with both counts) come as AL_TEXT_FAILED. */
-enum al_code al_inference_text(struct al_inference *inference, const struct al_text_request *request,
-                               struct al_err *err);
 
 /* --- models ---------------------------------------------------------------------------------------------------- */
 

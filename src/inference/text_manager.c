@@ -62,10 +62,10 @@ static void on_admitted(void *user)
   al_pool_started(job->lease);
 }
 
-static bool on_token(void *user, int32_t, struct al_str piece)
+static bool on_token(void *user, const struct al_generated *token)
 {
   struct al_text_job *job = user;
-  job->stop = al_stop_feed(job->filter, piece, &job->text);
+  job->stop = al_stop_feed(job->filter, token->piece, &job->text);
   al_text_job_send_text(job);
   return job->stop < 0 && !job->lost;
 }
@@ -76,7 +76,7 @@ static void on_done(void *user, const struct al_generation_result *result)
   struct al_text_event event = {
     .kind = AL_TEXT_DONE,
     .finish = result->end == AL_END_LENGTH ? AL_FINISH_LENGTH : AL_FINISH_STOP,
-    .usage = { result->n_prompt, result->n_cached, result->n_completion },
+    .usage = { .n_prompt = result->n_prompt, .n_cached = result->n_cached, .n_completion = result->n_completion },
     .prompt_ms = result->prompt_ms,
     .predicted_ms = result->predicted_ms,
   };
@@ -92,8 +92,12 @@ static void on_done(void *user, const struct al_generation_result *result)
   struct al_err err;
   if (job->lost && al_fail_oom(&err, job->text.capacity) != AL_OK)
     finish_failed(job, &err, &event);
-  else
+  else {
+    struct al_text_event choice = event;
+    choice.kind = AL_TEXT_CHOICE_DONE;
+    job->request.on_event(job->request.user, &choice);
     finish(job, &event);
+  }
 }
 
 static const struct al_generation_sink sink = {

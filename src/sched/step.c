@@ -110,8 +110,8 @@ static void deliver(struct al_scheduler *s, struct al_sequence *sequence, int32_
     al_scheduler_end(s, sequence, AL_END_STOP, nullptr);
     return;
   }
-  struct al_str piece = al_scheduler_piece(s, token);
-  if (!request->sink->token(request->user, token, piece))
+  struct al_generated generated = { .token = token, .piece = al_scheduler_piece(s, token) };
+  if (!request->sink->token(request->user, &generated))
     al_scheduler_end(s, sequence, AL_END_STOP, nullptr);
   else if (request->max_tokens > 0 && sequence->n_generated >= request->max_tokens)
     al_scheduler_end(s, sequence, AL_END_LENGTH, nullptr);

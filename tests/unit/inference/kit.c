@@ -28,10 +28,16 @@ static void note(struct client *client, const struct al_text_event *event)
     client->n_prompt = event->usage.n_prompt;
     break;
   case AL_TEXT_DELTA:
-    assert_true(event->text.size > 0);
+    assert_true(event->text.size > 0 || event->n_tokens > 0);
     client->n_deltas++;
     al_buf_add(&client->text, event->text.data, event->text.size);
     break;
+  case AL_TEXT_PROMPT:
+  case AL_TEXT_REASONING:
+  case AL_TEXT_CALL_BEGIN:
+  case AL_TEXT_CALL_DELTA:
+  case AL_TEXT_CALL_END: break;
+  case AL_TEXT_CHOICE_DONE: client->n_choices_done++; break;
   case AL_TEXT_FAILED:
     client->err = *event->err;
     client->ended = true;

@@ -15,7 +15,7 @@ struct client {
   struct al_text_request request; /* filled by client_init; the test changes it before client_submit */
   struct al_json_doc *chat;
   struct al_buf text;
-  int n_started, n_deltas;
+  int n_started, n_deltas, n_choices_done;
   int n_prompt; /* of STARTED */
   bool ended;
   enum al_text_event_kind last;

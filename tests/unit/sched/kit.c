@@ -40,13 +40,13 @@ static void on_admitted(void *user)
   client->admitted = true;
 }
 
-static bool on_token(void *user, int32_t, struct al_str piece)
+static bool on_token(void *user, const struct al_generated *token)
 {
   struct client *client = user;
   AL_LOCKED(&client->mutex);
   assert_true(client->admitted);
   assert_false(client->done);
-  al_buf_add(&client->text, piece.data, piece.size);
+  al_buf_add(&client->text, token->piece.data, token->piece.size);
   client->n_tokens++;
   client->holding = client->n_tokens == client->hold_at;
   al_cond_broadcast(&client->changed);
@@ -68,7 +68,7 @@ static void on_done(void *user, const struct al_generation_result *result)
   al_cond_broadcast(&client->changed);
 }
 
-static const struct al_generation_sink sink = { on_admitted, on_token, on_done };
+static const struct al_generation_sink sink = { .admitted = on_admitted, .token = on_token, .done = on_done };
 
 void client_init(struct client *client)
 {
