@@ -294,6 +294,7 @@ void al_net_connection_expired(struct al_net_timed *timed)
     break;
   case AL_NET_WRITE: write_expired(connection); break;
   case AL_NET_IDLE:
+  case AL_NET_LAST:
   case AL_NET_LINGER:
   case AL_NET_DEADLINE_COUNT: al_net_connection_close(connection); break;
   }

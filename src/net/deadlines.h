@@ -13,6 +13,7 @@ enum al_net_deadline {
   AL_NET_HEAD,   /* the request's head must be complete */
   AL_NET_BODY,   /* more of the body must have come */
   AL_NET_IDLE,   /* the next request must have begun */
+  AL_NET_LAST,   /* while draining: the request that is on its way must have begun */
   AL_NET_WRITE,  /* the client must have taken something */
   AL_NET_LINGER, /* the client must have closed its side */
   AL_NET_DEADLINE_COUNT,

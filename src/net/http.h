@@ -85,8 +85,8 @@ enum al_code al_http_listen_unix(const char *path, int *fd, struct al_err *err);
 
 enum al_code al_http_server_start(const struct al_http_server_options *options, struct al_http_server **server,
                                   struct al_err *err);
-/* Stops accepting, closes idle connections, lets running exchanges end until the deadline, then fires their cancel
- * tokens; returns when all loops have ended. */
+/* Stops accepting, closes idle connections (a new one may still bring its first request, for a second), lets running
+ * exchanges end until the deadline, then fires their cancel tokens; returns when all loops have ended. */
 void al_http_server_stop(struct al_http_server *server, int64_t deadline_ns);
 void al_http_server_free(struct al_http_server *server); /* after stop; accepts nullptr */
 

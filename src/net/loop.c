@@ -12,6 +12,7 @@
 constexpr int BACKLOG = 1024;
 constexpr int N_OVERFLOW = 64; /* connections past the limit that are still told so; more are just closed */
 constexpr int64_t LINGER_MS = 2000;
+constexpr int64_t LAST_MS = 1000;  /* a draining server waits so long for the request of a new connection */
 constexpr uint64_t GRACE_MS = 250; /* between the cancel tokens and the end, when the drain's deadline has passed */
 
 /* --- accepting -------------------------------------------------------------------------------------------------- */
@@ -150,6 +151,25 @@ static void on_drain_timer(uv_timer_t *timer)
     (void)uv_timer_start(timer, on_drain_timer, GRACE_MS, 0);
 }
 
+/* Has the client sent something that we have not read yet? */
+static bool has_input(struct al_net_connection *connection)
+{
+  uv_os_fd_t fd;
+  char byte;
+  return uv_fileno(&connection->uv.handle, &fd) == 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* A connection between two requests can go. One whose client has just connected, or whose next request lies unread in
+ * the kernel, was accepted by us and can be answered by nobody else: its request is still taken. */
+static void drain_idle(struct al_net_loop *loop, struct al_net_connection *connection)
+{
+  bool is_new = connection->timed.kind == AL_NET_HEAD;
+  if (is_new || has_input(connection))
+    al_net_deadline_set(&loop->deadlines, &connection->timed, AL_NET_LAST);
+  else
+    al_net_connection_close(connection);
+}
+
 static void begin_drain(struct al_net_loop *loop, int64_t deadline_ns)
 {
   loop->draining = true;
@@ -158,7 +178,7 @@ static void begin_drain(struct al_net_loop *loop, int64_t deadline_ns)
   for (struct al_net_connection *at = loop->connections, *next; at != nullptr; at = next) {
     next = at->next;
     if (at->phase == AL_NET_CONN_IDLE)
-      al_net_connection_close(at);
+      drain_idle(loop, at);
   }
   if (deadline_ns != AL_NO_DEADLINE) {
     int64_t left_ms = (deadline_ns - al_now_ns()) / AL_NS_PER_MS;
@@ -252,11 +272,11 @@ static enum al_code open_listener(struct al_net_loop *loop, int fd, struct al_er
 static enum al_code open_handles(struct al_net_loop *loop, const int *fds, size_t n_fds, struct al_err *err)
 {
   const struct al_http_limits *limits = &loop->server->options.limits;
-  const int64_t lengths_ms[AL_NET_DEADLINE_COUNT] = { [AL_NET_HEAD] = limits->header_timeout_ms,
-                                                      [AL_NET_BODY] = limits->body_timeout_ms,
-                                                      [AL_NET_IDLE] = limits->idle_timeout_ms,
-                                                      [AL_NET_WRITE] = limits->write_timeout_ms,
-                                                      [AL_NET_LINGER] = LINGER_MS };
+  const int64_t lengths_ms[AL_NET_DEADLINE_COUNT] = {
+    [AL_NET_HEAD] = limits->header_timeout_ms, [AL_NET_BODY] = limits->body_timeout_ms,
+    [AL_NET_IDLE] = limits->idle_timeout_ms,   [AL_NET_LAST] = LAST_MS,
+    [AL_NET_WRITE] = limits->write_timeout_ms, [AL_NET_LINGER] = LINGER_MS
+  };
   AL_TRY(al_net_deadlines_init(&loop->deadlines, &loop->uv, lengths_ms, al_net_connection_expired, err));
   (void)uv_timer_init(&loop->uv, &loop->drain);
   loop->drain.data = loop;

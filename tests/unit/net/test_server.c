@@ -289,6 +289,34 @@ static void test_drain_answer_says_close(void **state)
   kit_free(&kit);
 }
 
+/* A connection that we have accepted but that has not spoken yet can be answered by nobody else: its first request is
+ * served. One that stays silent does not hold the server up. */
+static void test_drain_serves_new_connection(void **state)
+{
+  (void)state;
+  struct kit kit;
+  kit_start(&kit, (struct kit_options){});
+  int idle = wire_connect(&kit), new = wire_connect(&kit), silent = wire_connect(&kit);
+  wire_send(idle, GET("/hello"));
+  wire_read_answer(idle, &answer, false); /* the other two have been accepted as well: one loop, in order */
+  wire_send(idle, GET("/hello"));
+  wire_read_answer(idle, &answer, false);
+  struct stopper stopper = { .kit = &kit, .deadline_ns = AL_NO_DEADLINE };
+  assert_int_equal(al_thread_start(&stopper.thread, "stopper", stop_server, &stopper, nullptr), AL_OK);
+  assert_true(wire_at_end(idle)); /* it is stopping now */
+  wire_send(new, GET("/hello"));
+  wire_read_answer(new, &answer, false);
+  assert_int_equal(answer.status, 200);
+  assert_true(answer_has(&answer, "Connection: close"));
+  assert_true(wire_at_end(new));
+  assert_true(wire_at_end(silent));
+  al_thread_join(&stopper.thread);
+  wire_close(idle);
+  wire_close(new);
+  wire_close(silent);
+  kit_free(&kit);
+}
+
 /* Past the deadline running exchanges are cancelled; their holders may speak to the server that is gone. */
 static void test_stop_cancels(void **state)
 {
@@ -496,6 +524,7 @@ int main(void)
     cmocka_unit_test(test_requests_without_memory),
     cmocka_unit_test(test_drain),
     cmocka_unit_test(test_drain_answer_says_close),
+    cmocka_unit_test(test_drain_serves_new_connection),
     cmocka_unit_test(test_stop_cancels),
     cmocka_unit_test(test_stats),
     cmocka_unit_test(test_tls),
