@@ -4,42 +4,55 @@
 #define AL_ENGINE_SAFETENSORS_FAMILY_H
 
 #include "engine/safetensors/hf_config.h"
-
-#include <gguf.h>
-
-/* What happens to the elements between the file and the virtual GGUF. Families to come add to it: stacked experts,
- * transposes, -exp, MXFP4 blocks. */
-enum al_transform {
-  AL_TRANSFORM_NONE,
-  /* Hugging Face keeps the two halves of a rotated head one after the other, libllama's "llama" architecture wants the
-   * pairs side by side: row 2j+p of a head is row p*dim/2+j of the file. */
-  AL_TRANSFORM_PAIR_ROWS,
-  AL_TRANSFORM_COMPUTED, /* not from a file: the plan holds the values */
-};
+#include "engine/safetensors/hf_meta.h"
 
 /* Sizes that a rule can ask for; the plan resolves them from the config. */
 enum al_size {
   AL_SIZE_NONE, /* no such dimension */
   AL_SIZE_EMBD,
   AL_SIZE_FF,
+  AL_SIZE_FF_2, /* twice the feed-forward length: gate and up in one */
   AL_SIZE_VOCAB,
-  AL_SIZE_Q,    /* heads x head dimension */
-  AL_SIZE_KV,   /* key-value heads x head dimension */
-  AL_SIZE_HEAD, /* head dimension */
+  AL_SIZE_Q,         /* heads x head dimension */
+  AL_SIZE_KV,        /* key-value heads x head dimension */
+  AL_SIZE_HEAD,      /* head dimension */
+  AL_SIZE_HEADS,     /* heads */
+  AL_SIZE_EXPERTS,   /* as first of several: the tensor holds all experts, one behind the other */
+  AL_SIZE_FF_EXP,    /* an expert's feed-forward length */
+  AL_SIZE_FF_EXP_2,  /* twice that */
+  AL_SIZE_FF_SHARED, /* of the experts that every token uses, together */
 };
 
-/* Rules are told apart by what is done to the elements, and by a flag. */
+/* Layers of one model may be of several kinds; a rule that names kinds is for those layers alone. */
 enum al_rule {
   AL_RULE_PLAIN = 0,
-  AL_RULE_PAIR_ROWS = 1 << 0, /* AL_TRANSFORM_PAIR_ROWS */
-  AL_RULE_OPTIONAL = 1 << 1,  /* may be absent */
-  AL_RULE_HEAD = 1 << 2,      /* the output matrix: may be tied to the embeddings */
+  AL_RULE_OPTIONAL = 1 << 0, /* may be absent */
+  AL_RULE_HEAD = 1 << 1,     /* the output matrix: may be tied to the embeddings */
+  AL_RULE_F32 = 1 << 2,      /* stays F32 however the model is quantised, as libllama wants it; vectors do anyway */
+
+  /* Hugging Face keeps the two halves of a rotated head one after the other, libllama's "llama" architecture wants the
+   * pairs side by side: row 2j+p of a head is row p*dim/2+j of the file. */
+  AL_RULE_PAIR_ROWS = 1 << 3,
+  /* Two matrices in one, row by row in turn: this is the first, the second. `shape` is the file's. */
+  AL_RULE_EVEN_ROWS = 1 << 4,
+  AL_RULE_ODD_ROWS = 1 << 5,
+  /* The file has columns for rows: its last two dimensions are those of `shape` swapped. */
+  AL_RULE_TRANSPOSED = 1 << 6,
+  /* Where the file has "<source>_blocks" and "<source>_scales", they are the tensor in MXFP4 (OCP Microscaling 1.0),
+   * never transposed. */
+  AL_RULE_MXFP4 = 1 << 7,
+
+  AL_RULE_DENSE_LAYERS = 1 << 16,
+  AL_RULE_EXPERT_LAYERS = 1 << 17,
 };
+constexpr unsigned AL_RULE_ANY_LAYERS = AL_RULE_DENSE_LAYERS | AL_RULE_EXPERT_LAYERS;
 
 struct al_tensor_rule {
-  const char *target;    /* libllama's name, "attn_q.weight" */
-  const char *source;    /* the file's name, "self_attn.q_proj.weight" */
-  enum al_size shape[2]; /* as in the file, outermost first; AL_SIZE_NONE second for a vector */
+  const char *target; /* libllama's name, "attn_q.weight" */
+  /* The file's name, "self_attn.q_proj.weight". With "{e}" in it there is one such tensor for each expert, of `shape`;
+   * the target holds them one behind the other. */
+  const char *source;
+  enum al_size shape[3]; /* as in the file, outermost first; ends with AL_SIZE_NONE */
   unsigned flags;        /* of enum al_rule */
 };
 
@@ -54,22 +67,33 @@ struct al_hf_family {
   /* Source tensors that carry nothing (buffers saved by mistake): suffixes, ends with nullptr; nullptr: none. */
   const char *const *ignored;
 
-  /* Refuses what libllama would silently do differently. */
-  enum al_code (*check)(const struct al_hf_config *config, struct al_err *err);
+  bool has_window; /* libllama keeps to config->window; otherwise the context ends there */
+
+  /* Reads the sizes from config.json. nullptr: al_hf_config_read. */
+  enum al_code (*read)(struct al_hf_config *config, struct al_err *err);
+  /* After that: reads what this family alone has into *config; refuses what libllama would silently do differently. */
+  enum al_code (*prepare)(struct al_hf_config *config, struct al_err *err);
+  /* The kinds of a layer (of AL_RULE_ANY_LAYERS). nullptr: AL_RULE_DENSE_LAYERS. */
+  unsigned (*layer_kinds)(const struct al_hf_config *config, int64_t layer);
   /* Adds keys beyond those that all decoders have. nullptr: none. */
-  void (*metadata)(const struct al_hf_config *config, struct gguf_context *gguf);
+  void (*metadata)(const struct al_hf_config *config, const struct al_hf_meta *meta);
 };
 
 /* By the class name of config.json; AL_UNSUPPORTED names it. */
 enum al_code al_hf_family_find(const char *class_name, const struct al_hf_family **family, struct al_err *err);
 
-/* For `check`: the activation is SiLU and the whole head is rotated, as all of Llama's relatives have it. */
-enum al_code al_hf_check_llama_like(const struct al_hf_config *config, struct al_err *err);
+/* For `prepare`: the activation is SiLU and the whole head is rotated, as all of Llama's relatives have it. */
+enum al_code al_hf_check_llama_like(struct al_hf_config *config, struct al_err *err);
 
 /* For decoders whose embeddings, last norm and head have Llama's names: model_rules and ignored. */
 constexpr size_t AL_HF_N_DECODER_RULES = 3;
 extern const struct al_tensor_rule al_hf_decoder_rules[AL_HF_N_DECODER_RULES];
 extern const char *const al_hf_decoder_ignored[];
+
+/* For `prepare` of families with experts: n_experts from the key, num_experts_per_tok, the expert's length from the
+ * key. AL_MODEL_CORRUPT when they make no sense or are more than libllama holds. */
+enum al_code al_hf_read_experts(struct al_hf_config *config, const char *count_key, const char *length_key,
+                                struct al_err *err);
 
 extern const struct al_hf_family al_hf_family_llama;
 extern const struct al_hf_family al_hf_family_qwen2;

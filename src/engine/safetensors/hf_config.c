@@ -67,13 +67,15 @@ static enum al_code read_architecture(struct al_hf_config *config, struct al_err
   return AL_OK;
 }
 
-/* Quantised checkpoints (AWQ, GPTQ, FP8, ...) have tensors of their own layout. */
+/* Quantised checkpoints (AWQ, GPTQ, FP8, ...) have tensors of their own layout. MXFP4's are known (family.h). */
 static enum al_code refuse_quantised(const struct al_hf_config *config, struct al_err *err)
 {
   const struct al_json *quantised = al_json_get(config->root, "quantization_config");
   if (al_json_kind(quantised) != AL_JSON_OBJECT)
     return AL_OK;
   struct al_str method = al_json_str(al_json_get(quantised, "quant_method"));
+  if (al_str_is(method, "mxfp4"))
+    return AL_OK;
   return al_fail(err, AL_UNSUPPORTED,
                  "config.json: the weights are quantised by \"%.*s\", which cannot be read: use the BF16 model",
                  (int)al_min_size(method.size, 32), method.size > 0 ? method.data : "");
@@ -115,17 +117,12 @@ static enum al_code read_epsilon(struct al_hf_config *config, struct al_err *err
   return AL_OK;
 }
 
-/* Inside the window, attention with a sliding window is plain attention: the context ends there. */
 static enum al_code read_window(struct al_hf_config *config, struct al_err *err)
 {
   const struct al_json *use = al_json_get(config->root, "use_sliding_window");
   if (al_json_kind(use) == AL_JSON_BOOL && !al_json_bool(use, false))
     return AL_OK;
-  int64_t window = 0;
-  AL_TRY(optional_int(config, "sliding_window", 1, MAX_CONTEXT, &window, err));
-  if (window > 0 && window < config->n_ctx)
-    config->n_ctx = window;
-  return AL_OK;
+  return optional_int(config, "sliding_window", 1, MAX_CONTEXT, &config->window, err);
 }
 
 static enum al_code positive(const struct al_json *rope, const char *key, double *out, struct al_err *err)
@@ -242,6 +239,15 @@ static enum al_code read_generation(struct al_hf_config *config, struct al_err *
   return AL_OK;
 }
 
+enum al_code al_hf_config_read(struct al_hf_config *config, struct al_err *err)
+{
+  AL_TRY(read_sizes(config, err));
+  AL_TRY(read_epsilon(config, err));
+  AL_TRY(read_rope(config, err));
+  AL_TRY(read_window(config, err));
+  return read_generation(config, err);
+}
+
 enum al_code al_hf_config_load(const char *directory, struct al_hf_config *config, struct al_err *err)
 {
   AL_TRY(al_hf_read_json(directory, "config.json", MAX_CONFIG_BYTES, &config->doc, err));
@@ -251,14 +257,10 @@ enum al_code al_hf_config_load(const char *directory, struct al_hf_config *confi
   config->root = al_json_root(config->doc);
   AL_TRY(read_architecture(config, err));
   AL_TRY(refuse_quantised(config, err));
-  AL_TRY(read_sizes(config, err));
-  AL_TRY(read_epsilon(config, err));
-  AL_TRY(read_rope(config, err));
-  AL_TRY(read_window(config, err));
   const struct al_json *tied = al_json_get(config->root, "tie_word_embeddings");
   if (al_json_kind(tied) == AL_JSON_BOOL)
     config->tied = al_json_bool(tied, false) ? AL_HF_TIED : AL_HF_UNTIED;
-  return read_generation(config, err);
+  return AL_OK;
 }
 
 void al_hf_config_done(struct al_hf_config *config)

@@ -40,7 +40,13 @@ struct al_hf_config {
   int64_t n_kv_heads;
   int64_t head_dim;
   int64_t n_vocab;
-  int64_t n_ctx; /* where a sliding window is stated, the window: inside it, it makes no difference */
+  int64_t n_ctx;
+  int64_t window;         /* of sliding-window attention; 0: none stated */
+  int64_t n_experts;      /* 0 for a dense model; set by the family, as the next three */
+  int64_t n_experts_used; /* by each token */
+  int64_t n_ff_exp;       /* feed-forward length of one expert */
+  int64_t n_ff_shared;    /* of the experts that every token uses, together; 0: there are none */
+  int64_t n_extra_layers; /* behind the last layer, for other uses than generating: skipped */
   double rms_epsilon;
   struct al_hf_rope rope;
   enum al_hf_tied tied;
@@ -52,9 +58,11 @@ struct al_hf_config {
   int top_k;         /* 0 when not stated */
 };
 
-/* Reads both files of the directory. Errors name the file and the key. On failure *config is still to be passed to
- * al_hf_config_done. */
+/* Reads both files of the directory and what is common to all models: class, ties. Errors name the file and the key. On
+ * failure *config is still to be passed to al_hf_config_done. */
 enum al_code al_hf_config_load(const char *directory, struct al_hf_config *config, struct al_err *err);
+/* After loading: what all decoders with Llama's key names have. */
+enum al_code al_hf_config_read(struct al_hf_config *config, struct al_err *err);
 void al_hf_config_done(struct al_hf_config *config); /* accepts a zeroed one */
 
 /* For what a family alone has: AL_MODEL_CORRUPT naming the key when it is absent or out of range. */

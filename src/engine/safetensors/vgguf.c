@@ -4,9 +4,6 @@
 #include "base/alloc.h"
 #include "engine/safetensors/convert.h"
 
-#include <math.h>
-#include <stdio.h>
-
 struct al_vgguf {
   struct al_hf_config config;
   struct al_hf_weights *weights;
@@ -18,89 +15,6 @@ struct al_vgguf {
   uint64_t size_bytes;
   int n_threads;
 };
-
-static void set_u32(struct gguf_context *gguf, const char *architecture, const char *key, int64_t value)
-{
-  char full[128];
-  (void)snprintf(full, sizeof full, "%s.%s", architecture, key);
-  gguf_set_val_u32(gguf, full, (uint32_t)value);
-}
-
-static void set_f32(struct gguf_context *gguf, const char *architecture, const char *key, double value)
-{
-  char full[128];
-  (void)snprintf(full, sizeof full, "%s.%s", architecture, key);
-  if (!isnan(value))
-    gguf_set_val_f32(gguf, full, (float)value);
-}
-
-static void set_rope(struct gguf_context *gguf, const char *architecture, const struct al_hf_config *config)
-{
-  const struct al_hf_rope *rope = &config->rope;
-  set_f32(gguf, architecture, "rope.freq_base", rope->theta);
-  set_u32(gguf, architecture, "rope.dimension_count", (int64_t)((double)config->head_dim * rope->partial_factor));
-  if (rope->kind != AL_HF_ROPE_LINEAR && rope->kind != AL_HF_ROPE_YARN)
-    return;
-  char key[128];
-  (void)snprintf(key, sizeof key, "%s.rope.scaling.type", architecture);
-  gguf_set_val_str(gguf, key, rope->kind == AL_HF_ROPE_YARN ? "yarn" : "linear");
-  set_f32(gguf, architecture, "rope.scaling.factor", rope->factor);
-  if (rope->kind == AL_HF_ROPE_LINEAR)
-    return;
-  set_u32(gguf, architecture, "rope.scaling.original_context_length", rope->original_context);
-  set_f32(gguf, architecture, "rope.scaling.yarn_beta_fast", rope->beta_fast);
-  set_f32(gguf, architecture, "rope.scaling.yarn_beta_slow", rope->beta_slow);
-  set_f32(gguf, architecture, "rope.scaling.yarn_attn_factor", rope->attention_factor);
-}
-
-static void set_sizes(struct gguf_context *gguf, const struct al_hf_family *family, const struct al_hf_config *config)
-{
-  const char *a = family->architecture;
-  gguf_set_val_str(gguf, "general.architecture", a);
-  set_u32(gguf, a, "block_count", config->n_layers);
-  set_u32(gguf, a, "context_length", config->n_ctx);
-  set_u32(gguf, a, "embedding_length", config->n_embd);
-  set_u32(gguf, a, "feed_forward_length", config->n_ff);
-  set_u32(gguf, a, "attention.head_count", config->n_heads);
-  set_u32(gguf, a, "attention.head_count_kv", config->n_kv_heads);
-  set_u32(gguf, a, "attention.key_length", config->head_dim);
-  set_u32(gguf, a, "attention.value_length", config->head_dim);
-  set_u32(gguf, a, "vocab_size", config->n_vocab);
-  set_f32(gguf, a, "attention.layer_norm_rms_epsilon", config->rms_epsilon);
-  set_rope(gguf, a, config);
-  if (family->metadata != nullptr)
-    family->metadata(config, gguf);
-}
-
-/* What generation_config.json recommends, where libllama keeps it. */
-static void set_sampling(struct gguf_context *gguf, const struct al_hf_config *config)
-{
-  if (!isnan(config->temperature))
-    gguf_set_val_f32(gguf, "general.sampling.temp", config->temperature);
-  if (!isnan(config->top_p))
-    gguf_set_val_f32(gguf, "general.sampling.top_p", config->top_p);
-  if (config->top_k > 0)
-    gguf_set_val_i32(gguf, "general.sampling.top_k", config->top_k);
-}
-
-/* GGUF has three keys for tokens that end an answer; the rest goes into a key of ours (engine/llama/text_rules.h). */
-static void set_eos(struct gguf_context *gguf, const struct al_hf_config *config, int32_t eos)
-{
-  static const char *const keys[] = { "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id" };
-  char more[AL_HF_MAX_EOS * 12] = "";
-  size_t n_keys = 0;
-  size_t used = 0;
-  for (size_t i = 0; i < config->n_eos; i++) {
-    if (config->eos[i] == eos)
-      continue;
-    if (n_keys < AL_COUNT(keys))
-      gguf_set_val_u32(gguf, keys[n_keys++], (uint32_t)config->eos[i]);
-    else
-      used += (size_t)snprintf(more + used, sizeof more - used, "%d ", (int)config->eos[i]);
-  }
-  if (used > 0)
-    gguf_set_val_str(gguf, "allm.tokenizer.eos_token_ids", more);
-}
 
 static enum al_code add_tensors(struct al_vgguf *v, struct al_err *err)
 {
@@ -137,6 +51,11 @@ static enum al_code build(struct al_vgguf *v, const char *directory, const char 
   AL_TRY(al_hf_config_load(directory, &v->config, err));
   const struct al_hf_family *family;
   AL_TRY(al_hf_family_find(v->config.architecture, &family, err));
+  AL_TRY((family->read != nullptr ? family->read : al_hf_config_read)(&v->config, err));
+  AL_TRY(family->prepare(&v->config, err));
+  /* Inside the window, attention with a sliding window is plain attention: the context ends there. */
+  if (!family->has_window && v->config.window > 0 && v->config.window < v->config.n_ctx)
+    v->config.n_ctx = v->config.window;
   AL_TRY(al_hf_weights_open(directory, &v->weights, err));
   AL_TRY(al_tensor_plan_make(family, &v->config, v->weights, quant, &v->plan, err));
   AL_CLEANUP(al_hf_tokenizer_done) struct al_hf_tokenizer tokenizer = {};
@@ -144,10 +63,9 @@ static enum al_code build(struct al_vgguf *v, const char *directory, const char 
   v->gguf = gguf_init_empty();
   if (v->gguf == nullptr)
     return al_fail_oom(err, 0);
-  set_sizes(v->gguf, family, &v->config);
-  set_sampling(v->gguf, &v->config);
+  al_hf_meta_model(family, &v->config, v->gguf);
   al_hf_tokenizer_to_gguf(&tokenizer, v->gguf);
-  set_eos(v->gguf, &v->config, tokenizer.eos);
+  al_hf_meta_ends(&v->config, tokenizer.eos, v->gguf);
   AL_TRY(add_tensors(v, err));
   return serialise(v, err);
 }
@@ -214,7 +132,7 @@ static enum al_code read_tensor(const struct al_vgguf *v, const struct al_plan_t
                                 uint8_t *bytes, size_t size, struct al_err *err)
 {
   if (al_convert_is_copy(t))
-    return al_hf_weights_read(v->weights, t->source, offset, bytes, size, err);
+    return al_convert_copy(v->weights, t, offset, bytes, size, err);
   while (size > 0) {
     int64_t row = (int64_t)(offset / t->row_bytes);
     size_t within = (size_t)(offset % t->row_bytes);

@@ -11,7 +11,7 @@
 
 struct al_vgguf;
 
-/* quant: "" keeps the types, otherwise a name of al_tensor_plan_quants. Reads config, tokenizer and headers, checks
+/* quant: "" keeps the types, otherwise a type (weight_types.h). Reads config, tokenizer and headers, checks
  * everything against everything; no weight is read yet. */
 enum al_code al_vgguf_open(const char *directory, const char *quant, int n_threads, struct al_vgguf **vgguf,
                            struct al_err *err);

@@ -27,5 +27,5 @@ const struct al_hf_family al_hf_family_qwen2 = {
   .n_layer_rules = AL_COUNT(layer_rules),
   .layer_prefix = "model.layers",
   .ignored = al_hf_decoder_ignored,
-  .check = al_hf_check_llama_like,
+  .prepare = al_hf_check_llama_like,
 };
