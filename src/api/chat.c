@@ -176,7 +176,7 @@ static void print(struct al_api_generation *generation, struct al_buf *out)
   al_jw_key(&w, "message");
   al_jw_object(&w);
   al_jw_kv_str(&w, "role", "assistant");
-  al_jw_kv_str_n(&w, "content", al_buf_view(&generation->text));
+  al_jw_kv_str_n(&w, "content", al_buf_view(&generation->choices[0].text));
   al_jw_kv_null(&w, "refusal");
   al_jw_key(&w, "annotations");
   al_jw_array(&w);
@@ -230,13 +230,15 @@ static void stream_started(struct al_api_generation *generation)
   send_chunk(generation);
 }
 
-static void stream_delta(struct al_api_generation *generation, struct al_str text)
+static void stream_event(struct al_api_generation *generation, const struct al_text_event *event)
 {
+  if (event->kind != AL_TEXT_DELTA)
+    return;
   struct al_buf *out = &generation->out;
   begin_chunk(generation, out);
   al_buf_str(out, "{\"index\":0,\"delta\":{\"content\":");
   struct al_json_writer w = al_json_writer(out);
-  al_jw_str_n(&w, text);
+  al_jw_str_n(&w, event->text);
   al_buf_str(out, "},\"logprobs\":null,\"finish_reason\":null}");
   send_chunk(generation);
 }
@@ -283,7 +285,7 @@ static void stream_failed(struct al_api_generation *generation, const struct al_
 static const struct al_api_generation_ops ops = {
   .id_prefix = "chatcmpl-",
   .started = stream_started,
-  .delta = stream_delta,
+  .event = stream_event,
   .finished = stream_finished,
   .failed = stream_failed,
   .print = print,

@@ -1,6 +1,6 @@
 #include "api/generation.h"
 
-#include "api/errors.h"
+#include "api/choices.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -8,7 +8,7 @@
 #include <sys/random.h>
 
 constexpr size_t ARENA_CAP = (size_t)64 << 20;
-constexpr size_t ANSWER_CAP = (size_t)64 << 20;
+constexpr size_t OUT_CAP = (size_t)256 << 20;
 
 void al_api_make_id(char *out, size_t size, const char *prefix)
 {
@@ -25,16 +25,21 @@ enum al_code al_api_generation_new(struct al_http_exchange *exchange, struct al_
 {
   AL_CLEANUP(al_arena_free_p) struct al_arena *arena = al_arena_new(ARENA_CAP);
   struct al_api_generation *made = arena != nullptr ? al_arena_alloc(arena, size) : nullptr;
-  if (made == nullptr)
+  struct al_cancel *cancel = exchange != nullptr ? al_cancel_ref(al_http_cancel(exchange)) : al_cancel_new();
+  if (made == nullptr || cancel == nullptr) {
+    al_cancel_unref(cancel);
     return al_fail_oom(err, size);
+  }
   made->ops = ops;
+  made->outlet = &al_api_outlet_http;
   made->api = api;
-  made->exchange = al_http_ref(exchange);
+  made->exchange = exchange != nullptr ? al_http_ref(exchange) : nullptr;
+  made->cancel = cancel;
   made->arena = AL_TAKE(arena);
   made->created_s = al_wall_s();
+  made->started_ns = exchange != nullptr ? al_http_started_ns(exchange) : al_now_ns();
   al_api_make_id(made->id, sizeof made->id, ops->id_prefix);
-  al_buf_init(&made->text, ANSWER_CAP);
-  al_buf_init(&made->out, 2 * ANSWER_CAP);
+  al_buf_init(&made->out, OUT_CAP);
   al_api_text_params_init(&made->params, made->arena);
   *generation = made;
   return AL_OK;
@@ -44,9 +49,11 @@ void al_api_generation_free(struct al_api_generation *generation)
 {
   if (generation == nullptr)
     return;
-  al_buf_done(&generation->text);
+  al_api_choices_done(generation);
   al_buf_done(&generation->out);
-  al_http_unref(generation->exchange);
+  if (generation->exchange != nullptr)
+    al_http_unref(generation->exchange);
+  al_cancel_unref(generation->cancel);
   al_arena_free(generation->arena);
 }
 
@@ -55,7 +62,7 @@ void al_api_generation_send(struct al_api_generation *generation)
   struct al_buf *out = &generation->out;
   generation->is_broken |= out->failed;
   if (!generation->is_gone && !out->failed)
-    generation->is_gone = !al_http_send(generation->exchange, al_buf_view(out));
+    generation->is_gone = !generation->outlet->send(generation, al_buf_view(out));
   al_buf_clear(out);
 }
 
@@ -81,31 +88,41 @@ static void on_started(struct al_api_generation *generation, const struct al_tex
   settle_sampling(generation, event->sampling);
   if (!generation->params.stream)
     return;
-  al_http_add_header(generation->exchange, "cache-control", "no-cache");
-  al_http_add_header(generation->exchange, "x-accel-buffering", "no");
-  al_http_begin(generation->exchange, 200, "text/event-stream");
+  generation->outlet->begin(generation);
   generation->is_streaming = true;
   generation->ops->started(generation);
 }
 
-static void on_delta(struct al_api_generation *generation, struct al_str text)
+static void on_answer(struct al_api_generation *generation, const struct al_text_event *event)
 {
-  if (generation->first_token_ns == 0)
+  if (generation->first_token_ns == 0 && event->kind != AL_TEXT_PROMPT && event->kind != AL_TEXT_CHOICE_DONE)
     generation->first_token_ns = al_now_ns();
   if (generation->is_gone || generation->is_broken)
     return;
-  if (!generation->is_streaming || generation->ops->keeps_text)
-    al_buf_add(&generation->text, text.data, text.size);
-  generation->is_broken = generation->text.failed;
+  bool gathers = !generation->is_streaming || generation->ops->keeps_answer;
+  generation->is_broken = !al_api_choices_take(generation, event, gathers);
   if (generation->is_streaming && !generation->is_broken)
-    generation->ops->delta(generation, text);
+    generation->ops->event(generation, event);
+}
+
+static const char *finish_name(enum al_finish finish)
+{
+  switch (finish) {
+  case AL_FINISH_LENGTH: return "length";
+  case AL_FINISH_TOOL_CALLS: return "tool_calls";
+  case AL_FINISH_STOP:
+  case AL_FINISH_CANCELLED:
+  case AL_FINISH_ERROR: break;
+  }
+  return "stop";
 }
 
 static void log_end(const struct al_api_generation *generation, const char *outcome)
 {
-  int64_t started_ns = al_http_started_ns(generation->exchange);
+  const struct al_http_exchange *exchange = generation->exchange;
+  int64_t started_ns = generation->started_ns;
   int64_t first_ns = generation->first_token_ns > 0 ? generation->first_token_ns - started_ns : 0;
-  al_log(AL_LOG_INFO, "answer", AL_S("id", al_http_request_id(generation->exchange)),
+  al_log(AL_LOG_INFO, "answer", AL_S("id", exchange != nullptr ? al_http_request_id(exchange) : generation->id),
          AL_S("model", generation->params.model), AL_S("finish", outcome),
          AL_I("prompt_tokens", generation->usage.n_prompt), AL_I("cached_tokens", generation->usage.n_cached),
          AL_I("completion_tokens", generation->usage.n_completion),
@@ -119,11 +136,11 @@ static void fail(struct al_api_generation *generation, const struct al_err *err)
   if (err->code == AL_INTERNAL)
     al_log_err(AL_LOG_ERROR, "answer_failed", err);
   if (!generation->is_streaming) {
-    al_api_reply_err(generation->exchange, err);
+    generation->outlet->fail(generation, err);
     return;
   }
   generation->ops->failed(generation, err);
-  al_http_end(generation->exchange);
+  generation->outlet->end(generation);
 }
 
 static void reply_whole(struct al_api_generation *generation)
@@ -134,8 +151,8 @@ static void reply_whole(struct al_api_generation *generation)
     fail(generation, &err);
     return;
   }
-  al_http_reply(generation->exchange, 200, "application/json", al_buf_view(&generation->out));
-  log_end(generation, generation->finish == AL_FINISH_LENGTH ? "length" : "stop");
+  generation->outlet->reply(generation, al_buf_view(&generation->out));
+  log_end(generation, finish_name(generation->finish));
 }
 
 /* Most often the client has left and nobody reads this; but the server may also be going down under a client that
@@ -145,7 +162,7 @@ static void fail_cancelled(struct al_api_generation *generation)
   struct al_err err;
   if (atomic_load(&generation->api->draining))
     (void)!al_fail_reason(&err, al_fail(&err, AL_CANCELLED, "The server is shutting down"), "shutting_down");
-  else if (al_cancel_reason(al_http_cancel(generation->exchange)) == AL_TIMEOUT)
+  else if (al_cancel_reason(generation->cancel) == AL_TIMEOUT)
     (void)!al_fail(&err, AL_TIMEOUT, "The request took too long");
   else
     (void)!al_fail(&err, AL_CANCELLED, "The request was cancelled");
@@ -155,7 +172,6 @@ static void fail_cancelled(struct al_api_generation *generation)
 static void on_done(struct al_api_generation *generation, const struct al_text_event *event)
 {
   generation->usage = event->usage;
-  generation->finish = event->finish;
   generation->prompt_ms = event->prompt_ms;
   generation->predicted_ms = event->predicted_ms;
   struct al_err err;
@@ -169,8 +185,8 @@ static void on_done(struct al_api_generation *generation, const struct al_text_e
     fail(generation, &err);
   } else if (generation->is_streaming) {
     generation->ops->finished(generation);
-    al_http_end(generation->exchange);
-    log_end(generation, generation->finish == AL_FINISH_LENGTH ? "length" : "stop");
+    generation->outlet->end(generation);
+    log_end(generation, finish_name(generation->finish));
   } else {
     reply_whole(generation);
   }
@@ -181,7 +197,13 @@ static void on_event(void *user, const struct al_text_event *event)
   struct al_api_generation *generation = user;
   switch (event->kind) {
   case AL_TEXT_STARTED: on_started(generation, event); break;
-  case AL_TEXT_DELTA: on_delta(generation, event->text); break;
+  case AL_TEXT_PROMPT:
+  case AL_TEXT_DELTA:
+  case AL_TEXT_REASONING:
+  case AL_TEXT_CALL_BEGIN:
+  case AL_TEXT_CALL_DELTA:
+  case AL_TEXT_CALL_END:
+  case AL_TEXT_CHOICE_DONE: on_answer(generation, event); break;
   case AL_TEXT_DONE:
     on_done(generation, event);
     al_api_generation_free(generation);
@@ -199,16 +221,33 @@ enum al_code al_api_generation_submit(struct al_api_generation *generation, cons
                                       bool truncate_prompt, struct al_err *err)
 {
   const struct al_api_text_params *params = &generation->params;
+  AL_TRY(al_api_choices_new(generation, err));
   struct al_text_request request = {
     .model = params->model,
     .chat = chat,
+    .prompt = params->prompt,
+    .tokens = params->tokens,
+    .suffix = params->suffix,
     .sampling = params->sampling,
     .max_tokens = params->max_tokens,
+    .n = params->n,
+    .logprobs = params->logprobs,
+    .prompt_logprobs = params->prompt_logprobs,
     .stop = params->stop,
     .n_stop = params->n_stop,
     .ignore_eos = params->ignore_eos,
     .truncate_prompt = truncate_prompt,
-    .cancel = al_http_cancel(generation->exchange),
+    .tool_choice = params->tool_choice,
+    .tool_function = params->tool_function,
+    .parallel_tool_calls = params->parallel_tool_calls,
+    .keeps_reasoning = params->keeps_reasoning,
+    .format = params->format,
+    .schema = params->schema,
+    .format_path = params->format_path,
+    .grammar = params->grammar,
+    .lora = params->lora,
+    .n_lora = params->n_lora,
+    .cancel = generation->cancel,
     .on_event = on_event,
     .user = generation,
   };

@@ -41,7 +41,7 @@ enum al_api_response_status al_api_response_outcome(const struct al_api_response
 
 /* The streamed slots of al_api_generation_ops. */
 void al_api_response_started(struct al_api_generation *generation);
-void al_api_response_delta(struct al_api_generation *generation, struct al_str text);
+void al_api_response_event(struct al_api_generation *generation, const struct al_text_event *event);
 void al_api_response_finished(struct al_api_generation *generation);
 void al_api_response_failed(struct al_api_generation *generation, const struct al_err *err);
 

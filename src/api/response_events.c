@@ -90,18 +90,20 @@ void al_api_response_started(struct al_api_generation *generation)
   send_snapshot(response, "response.in_progress", AL_RESPONSE_IN_PROGRESS, nullptr);
 }
 
-void al_api_response_delta(struct al_api_generation *generation, struct al_str text)
+void al_api_response_event(struct al_api_generation *generation, const struct al_text_event *event)
 {
+  if (event->kind != AL_TEXT_DELTA)
+    return;
   struct al_api_response *response = response_of(generation);
   open_item(response);
-  send_text(response, "response.output_text.delta", "delta", text);
+  send_text(response, "response.output_text.delta", "delta", event->text);
 }
 
 void al_api_response_finished(struct al_api_generation *generation)
 {
   struct al_api_response *response = response_of(generation);
   enum al_api_response_status status = al_api_response_outcome(response);
-  struct al_str text = al_buf_view(&generation->text);
+  struct al_str text = al_buf_view(&generation->choices[0].text);
   response->completed_s = al_wall_s();
   open_item(response);
   send_text(response, "response.output_text.done", "text", text);

@@ -38,7 +38,7 @@ void al_api_response_write_item(struct al_json_writer *w, const struct al_api_re
   al_jw_key(w, "content");
   al_jw_array(w);
   if (status != AL_RESPONSE_IN_PROGRESS)
-    al_api_response_write_part(w, al_buf_view(&response->base.text));
+    al_api_response_write_part(w, al_buf_view(&response->base.choices[0].text));
   al_jw_end(w);
   al_jw_end(w);
 }

@@ -218,9 +218,9 @@ static void print(struct al_api_generation *generation, struct al_buf *out)
 
 static const struct al_api_generation_ops ops = {
   .id_prefix = "resp_",
-  .keeps_text = true,
+  .keeps_answer = true,
   .started = al_api_response_started,
-  .delta = al_api_response_delta,
+  .event = al_api_response_event,
   .finished = al_api_response_finished,
   .failed = al_api_response_failed,
   .print = print,

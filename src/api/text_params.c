@@ -15,6 +15,7 @@ constexpr size_t MAX_METADATA_CHARS = 512; /* of a value */
 void al_api_text_params_init(struct al_api_text_params *params, struct al_arena *arena)
 {
   *params = (struct al_api_text_params){ .arena = arena, .sampling = al_sampling_default() };
+  params->parallel_tool_calls = true;
   params->sampling.temperature = NAN; /* the model's own, unless the request says otherwise */
   params->sampling.top_p = NAN;
   params->sampling.top_k = -1;
@@ -277,6 +278,10 @@ enum al_code al_api_chat_end(struct al_json_writer *w, const struct al_api_text_
                              struct al_json_doc **chat, struct al_err *err)
 {
   al_jw_end(w);
+  if (params->tools.size > 0)
+    al_jw_kv_raw(w, "tools", params->tools);
+  if (params->reasoning_effort != nullptr && al_json_get(params->template_kwargs, "reasoning_effort") == nullptr)
+    al_jw_kv_str(w, "reasoning_effort", params->reasoning_effort);
   struct al_json_iter it = al_json_iter(params->template_kwargs);
   while (al_json_next(&it)) {
     al_jw_key_n(w, it.key);

@@ -11,13 +11,35 @@ struct al_api_text_params {
   const char *model;      /* nullptr while absent */
   struct al_sampling sampling;
   int64_t max_tokens; /* 0: no limit asked for */
+  int n;              /* choices; 0: 1 */
+  int logprobs;       /* as in al_text_request */
   const char **stop;
   size_t n_stop;
   bool ignore_eos;
   bool stream;
   bool include_usage;
+  struct al_str metadata; /* as JSON; size 0 when absent */
+
+  /* Of a prompt without a conversation; borrowed. */
+  struct al_str prompt, suffix;
+  struct al_token_span tokens;
+  bool prompt_logprobs;
+
+  /* Of a conversation. */
+  struct al_str tools; /* a JSON array in Chat Completions' form, of functions alone; size 0: none */
+  enum al_tool_choice tool_choice;
+  const char *tool_function;
+  bool parallel_tool_calls; /* true unless the request says otherwise */
+  bool keeps_reasoning;
+  const char *reasoning_effort;          /* the template's variable; nullptr: not given */
   const struct al_json *template_kwargs; /* an object, or nullptr; borrowed from the body */
-  struct al_str metadata;                /* as JSON; size 0 when absent */
+
+  enum al_text_format format;
+  const struct al_json *schema; /* borrowed from the body */
+  const char *format_path;
+  struct al_str grammar; /* borrowed from the body */
+  struct al_lora_request *lora;
+  size_t n_lora;
 };
 
 extern const struct al_api_param_table al_api_text_table;
@@ -35,8 +57,8 @@ al_api_param_fn al_api_read_model;
 /* A response format: an object whose type is "text"; the structured ones are refused by the path of their type. */
 enum al_code al_api_check_text_format(const struct al_json *format, const char *path, struct al_err *err);
 
-/* {"messages": [...], <chat_template_kwargs>}: what the chat template sees. The messages are written between the two.
- */
+/* {"messages": [...], "tools"?, "reasoning_effort"?, <chat_template_kwargs>}: what the chat template sees. The messages
+ * are written between the two. */
 void al_api_chat_begin(struct al_json_writer *w);
 enum al_code al_api_chat_end(struct al_json_writer *w, const struct al_api_text_params *params,
                              struct al_json_doc **chat, struct al_err *err);

@@ -218,7 +218,7 @@ enum al_code al_inference_text(struct al_inference *inference, const struct al_t
   return AL_OK;
 }
 
-static void play(struct al_text_event event)
+void play(struct al_text_event event)
 {
   assert_non_null(submitted.request.on_event);
   submitted.request.on_event(submitted.request.user, &event);
@@ -229,13 +229,53 @@ void play_started(int n_prompt)
   play((struct al_text_event){ .kind = AL_TEXT_STARTED, .usage = { .n_prompt = n_prompt } });
 }
 
+void play_delta_of(int choice, const char *text)
+{
+  play((struct al_text_event){ .kind = AL_TEXT_DELTA, .choice = choice, .text = al_str(text) });
+}
+
 void play_delta(const char *text)
 {
-  play((struct al_text_event){ .kind = AL_TEXT_DELTA, .text = al_str(text) });
+  play_delta_of(0, text);
+}
+
+void play_reasoning(const char *text)
+{
+  play((struct al_text_event){ .kind = AL_TEXT_REASONING, .text = al_str(text) });
+}
+
+void play_call(int call, const char *name, bool is_complete, const char *const *pieces)
+{
+  play((struct al_text_event){ .kind = AL_TEXT_CALL_BEGIN, .call = call, .text = al_str(name) });
+  for (; *pieces != nullptr; pieces++)
+    play((struct al_text_event){ .kind = AL_TEXT_CALL_DELTA, .call = call, .text = al_str(*pieces) });
+  play((struct al_text_event){ .kind = AL_TEXT_CALL_END, .call = call, .is_complete = is_complete });
+}
+
+void play_token(const char *text, float logprob, const char *other)
+{
+  struct al_text_logprob top[2] = { { 7, al_str(text), logprob }, { 8, al_str(other), logprob - 1 } };
+  struct al_text_token token = { top[0], top, other != nullptr ? 2 : 1 };
+  play((struct al_text_event){ .kind = AL_TEXT_DELTA, .text = al_str(text), .tokens = &token, .n_tokens = 1 });
+}
+
+void play_choice_done(int choice, enum al_finish finish, const char *stop)
+{
+  submitted.choices_done |= 1U << choice;
+  play((struct al_text_event){ .kind = AL_TEXT_CHOICE_DONE, .choice = choice, .finish = finish, .stop = stop });
+}
+
+static bool is_an_end(enum al_finish finish)
+{
+  return finish != AL_FINISH_CANCELLED && finish != AL_FINISH_ERROR;
 }
 
 void play_done(enum al_finish finish, int n_completion)
 {
+  int n = submitted.request.n > 1 ? submitted.request.n : 1;
+  for (int i = 0; i < n && is_an_end(finish); i++)
+    if ((submitted.choices_done & 1U << i) == 0)
+      play_choice_done(i, finish, nullptr);
   play((struct al_text_event){ .kind = AL_TEXT_DONE,
                                .finish = finish,
                                .usage = { .n_prompt = 5, .n_cached = 2, .n_completion = n_completion },

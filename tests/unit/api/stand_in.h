@@ -37,14 +37,24 @@ struct submitted {
   char *chat;                     /* JSON text, al_freed by submitted_clear */
   struct al_text_request request; /* numbers and callbacks only; its pointers are dead */
   char stop[16][64];
+  unsigned choices_done; /* bit i: choice i has ended */
 };
 extern struct submitted submitted;
 extern struct al_err refuse_submit; /* code not AL_OK: al_inference_text fails with it */
 extern struct al_err model_problem; /* of the one model, "tiny" */
 void submitted_clear(void);
 
+/* Of the last submission. play_done ends the choices that have not ended yet with the same finish. */
+void play(struct al_text_event event);
 void play_started(int n_prompt);
 void play_delta(const char *text);
+void play_delta_of(int choice, const char *text);
+void play_reasoning(const char *text);
+/* A whole tool call of choice 0 in pieces; nullptr ends the pieces. The last piece is followed by CALL_END. */
+void play_call(int call, const char *name, bool is_complete, const char *const *pieces);
+/* `text` with one token that is likely by `logprob`, and `other` as the second most likely when not nullptr. */
+void play_token(const char *text, float logprob, const char *other);
+void play_choice_done(int choice, enum al_finish finish, const char *stop);
 void play_done(enum al_finish finish, int n_completion);
 void play_failed(enum al_code code, const char *reason, const char *message);
 
