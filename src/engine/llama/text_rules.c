@@ -12,7 +12,10 @@ enum prefix { PREFIX_NONE, PREFIX_FIRST, PREFIX_EACH };
 
 struct added_token {
   struct al_str text; /* borrowed from the vocabulary */
+  int32_t id;
   bool special;
+  bool eats_left; /* the white space before it, behind it */
+  bool eats_right;
 };
 
 struct al_llama_text_rules {
@@ -22,6 +25,7 @@ struct al_llama_text_rules {
   size_t n_ends;
   struct added_token *added; /* sorted by first byte, longest first */
   size_t n_added;
+  bool any_eats;
   size_t first_with[257]; /* index into `added` by first byte; [256] is the end */
 };
 
@@ -55,7 +59,7 @@ static enum al_code collect_added(const struct llama_vocab *vocab, struct al_lla
     AL_TRY(al_grow(&array, &capacity, rules->n_added + 1, sizeof *rules->added, err));
     rules->added = array;
     bool special = ((unsigned)attr & LLAMA_TOKEN_ATTR_USER_DEFINED) == 0;
-    rules->added[rules->n_added++] = (struct added_token){ text, special };
+    rules->added[rules->n_added++] = (struct added_token){ .text = text, .id = id, .special = special };
   }
   if (rules->n_added > 0)
     qsort(rules->added, rules->n_added, sizeof *rules->added, by_first_byte);
@@ -74,20 +78,59 @@ static bool meta_is(const struct llama_model *model, const char *key, const char
   return llama_model_meta_val_str(model, key, text, sizeof text) > 0 && al_streq(text, value);
 }
 
-static void read_ends(const struct llama_model *model, struct al_llama_text_rules *rules)
+/* A key of ours that holds numbers; *room owns the text. "" when it is absent. */
+static enum al_code numbers(const struct llama_model *model, const char *key, struct al_buf *room, const char **text,
+                            struct al_err *err)
 {
-  char text[1024];
-  if (llama_model_meta_val_str(model, "allm.tokenizer.eos_token_ids", text, sizeof text) <= 0)
-    return;
-  const char *at = text;
-  while (rules->n_ends < MAX_ENDS) {
-    char *end = nullptr;
-    long id = strtol(at, &end, 10);
-    if (end == at)
-      return;
-    rules->ends[rules->n_ends++] = (int32_t)id;
-    at = end;
-  }
+  char probe[1];
+  int32_t size = llama_model_meta_val_str(model, key, probe, sizeof probe);
+  *text = "";
+  if (size <= 0)
+    return AL_OK;
+  char *value = al_buf_room(room, (size_t)size + 1);
+  if (value == nullptr)
+    return al_buf_check(room, err);
+  (void)llama_model_meta_val_str(model, key, value, (size_t)size + 1);
+  *text = value;
+  return AL_OK;
+}
+
+static bool next_number(const char **at, int32_t *number)
+{
+  char *end = nullptr;
+  long value = strtol(*at, &end, 10);
+  if (end == *at)
+    return false;
+  *at = end;
+  *number = (int32_t)value;
+  return true;
+}
+
+static enum al_code read_ends(const struct llama_model *model, struct al_llama_text_rules *rules, struct al_err *err)
+{
+  AL_CLEANUP(al_buf_done) struct al_buf room = {};
+  const char *at;
+  AL_TRY(numbers(model, "allm.tokenizer.eos_token_ids", &room, &at, err));
+  while (rules->n_ends < MAX_ENDS && next_number(&at, &rules->ends[rules->n_ends]))
+    rules->n_ends++;
+  return AL_OK;
+}
+
+static enum al_code read_eating(const struct llama_model *model, struct al_llama_text_rules *rules, bool left,
+                                struct al_err *err)
+{
+  AL_CLEANUP(al_buf_done) struct al_buf room = {};
+  const char *at;
+  int32_t id;
+  AL_TRY(numbers(model, left ? "allm.tokenizer.lstrip_ids" : "allm.tokenizer.rstrip_ids", &room, &at, err));
+  while (next_number(&at, &id))
+    for (size_t i = 0; i < rules->n_added; i++)
+      if (rules->added[i].id == id) {
+        rules->added[i].eats_left |= left;
+        rules->added[i].eats_right |= !left;
+        rules->any_eats = true;
+      }
+  return AL_OK;
 }
 
 enum al_code al_llama_text_rules_new(const struct llama_model *model, struct al_llama_text_rules **rules,
@@ -101,11 +144,13 @@ enum al_code al_llama_text_rules_new(const struct llama_model *model, struct al_
     made->prefix = PREFIX_FIRST;
   else if (meta_is(model, "allm.tokenizer.space_prefix", "each"))
     made->prefix = PREFIX_EACH;
-  read_ends(model, made);
-  *rules = nullptr;
-  if (!made->nfc && made->prefix == PREFIX_NONE && made->n_ends == 0)
-    return AL_OK;
+  AL_TRY(read_ends(model, made, err));
   AL_TRY(collect_added(llama_model_get_vocab(model), made, err));
+  AL_TRY(read_eating(model, made, true, err));
+  AL_TRY(read_eating(model, made, false, err));
+  *rules = nullptr;
+  if (!made->nfc && made->prefix == PREFIX_NONE && made->n_ends == 0 && !made->any_eats)
+    return AL_OK;
   *rules = AL_TAKE(made);
   return AL_OK;
 }
@@ -126,14 +171,50 @@ bool al_llama_text_rules_end(const struct al_llama_text_rules *rules, int32_t to
   return false;
 }
 
-/* The size of the longest added token at the start of the text, 0 when there is none. */
-static size_t added_at(const struct al_llama_text_rules *rules, struct al_str text, bool with_special)
+/* The longest added token at the start of the text, nullptr when there is none. */
+static const struct added_token *added_at(const struct al_llama_text_rules *rules, struct al_str text,
+                                          bool with_special)
 {
   unsigned byte = (uint8_t)text.data[0];
   for (size_t i = rules->first_with[byte]; i < rules->first_with[byte + 1]; i++)
     if ((with_special || !rules->added[i].special) && al_str_starts(text, rules->added[i].text))
-      return rules->added[i].text.size;
-  return 0;
+      return &rules->added[i];
+  return nullptr;
+}
+
+/* Unicode's White_Space. */
+static bool is_space(uint32_t c)
+{
+  return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+static size_t spaces_at_start(struct al_str text)
+{
+  size_t at = 0;
+  while (at < text.size) {
+    uint32_t c;
+    size_t n = al_utf8_decode(al_str_n(text.data + at, text.size - at), &c);
+    if (!is_space(c))
+      break;
+    at += n;
+  }
+  return at;
+}
+
+static size_t without_spaces_at_end(struct al_str text)
+{
+  size_t end = text.size;
+  while (end > 0) {
+    size_t start = end - 1;
+    while (start > 0 && ((uint8_t)text.data[start] & 0xc0) == 0x80)
+      start--;
+    uint32_t c;
+    if (al_utf8_decode(al_str_n(text.data + start, end - start), &c) != end - start || !is_space(c))
+      break;
+    end = start;
+  }
+  return end;
 }
 
 static bool starts_with_space(struct al_str text)
@@ -168,17 +249,25 @@ enum al_code al_llama_text_rules_apply(const struct al_llama_text_rules *rules, 
                                        struct al_buf *room, struct al_str *out, struct al_err *err)
 {
   *out = text;
-  if (rules == nullptr || text.size == 0 || (rules->prefix == PREFIX_NONE && (!rules->nfc || is_ascii(text))))
+  bool bare = rules == nullptr || (rules->prefix == PREFIX_NONE && !rules->any_eats && (!rules->nfc || is_ascii(text)));
+  if (bare || text.size == 0)
     return AL_OK;
   size_t from = 0;
   for (size_t at = 0; at < text.size;) {
-    size_t size = added_at(rules, al_str_n(text.data + at, text.size - at), with_special);
-    if (size > 0) {
-      add_stretch(rules, al_str_n(text.data + from, at - from), from == 0, room);
-      al_buf_add(room, text.data + at, size);
-      from = at + size;
+    const struct added_token *token = added_at(rules, al_str_n(text.data + at, text.size - at), with_special);
+    if (token == nullptr) {
+      at++;
+      continue;
     }
-    at += size > 0 ? size : 1;
+    struct al_str stretch = al_str_n(text.data + from, at - from);
+    if (token->eats_left)
+      stretch.size = without_spaces_at_end(stretch);
+    add_stretch(rules, stretch, from == 0, room);
+    al_buf_add(room, token->text.data, token->text.size);
+    at += token->text.size;
+    if (token->eats_right)
+      at += spaces_at_start(al_str_n(text.data + at, text.size - at));
+    from = at;
   }
   add_stretch(rules, al_str_n(text.data + from, text.size - from), from == 0, room);
   AL_TRY(al_buf_check(room, err));

@@ -4,7 +4,9 @@
  *   tokenizer.ggml.normalizer.nfc      bool
  *   allm.tokenizer.space_prefix        "first": before a text that starts with no special token; "each": likewise after
  *                                      each special token. Never before a space.
- *   allm.tokenizer.eos_token_ids       numbers in a string, as libllama gives no arrays out: "302 303" */
+ *   allm.tokenizer.eos_token_ids       numbers in a string, as libllama gives no arrays out: "302 303"
+ *   allm.tokenizer.lstrip_ids          likewise: tokens that take the white space before them with them
+ *   allm.tokenizer.rstrip_ids          likewise: behind them */
 #ifndef AL_ENGINE_LLAMA_TEXT_RULES_H
 #define AL_ENGINE_LLAMA_TEXT_RULES_H
 
