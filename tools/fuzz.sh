@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 mkdir -p build-fuzz
 flags="-std=c23 -O1 -g -D_GNU_SOURCE -Isrc -DAL_BEFORE_BAN=<openssl/ssl.h> -include tools/banned.h -Wno-everything"
 flags="$flags -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
-libraries="$(pkg-config --libs yyjson libutf8proc libuv libllhttp openssl) -lm"
+libraries="$(pkg-config --libs yyjson libutf8proc libuv libllhttp libwslay openssl) -lm"
 sources="$(find src/base src/codec src/os src/text src/net src/config -name '*.c')"
 [ $# -gt 0 ] || set -- $(cd fuzz && ls fuzz_*.c | sed 's/\.c$//')
 for target in "$@"; do

@@ -8,9 +8,9 @@
 set -eu
 
 BUILD="gcc binutils libc6-dev make meson ninja-build pkg-config libllama-dev libggml-dev libuv1-dev libllhttp-dev
- libssl-dev libyyjson-dev libutf8proc-dev libedit-dev libcmocka-dev curl ca-certificates"
-TEST="g++ clang-22 clang-format-22 clang-tidy-22 libclang-rt-22-dev python3 python3-openai python3-pytest nodejs npm
- openssl procps"
+ libwslay-dev libssl-dev libsqlite3-dev libyyjson-dev libutf8proc-dev libedit-dev libcmocka-dev curl ca-certificates"
+TEST="g++ clang-22 clang-format-22 clang-tidy-22 libclang-rt-22-dev python3 python3-openai python3-pytest
+ python3-websockets nodejs npm openssl procps"
 ORACLE="python3-torch libopenblas0-pthread python3-transformers python3-tokenizers python3-safetensors python3-gguf
  python3-numpy python3-jinja2 llama.cpp-tools"
 GPU="libggml0-backend-vulkan mesa-vulkan-drivers"
@@ -33,7 +33,7 @@ check_elsewhere() {
     command -v "$program" >/dev/null || missing="$missing $program"
   done
   command -v cc >/dev/null || command -v gcc >/dev/null || missing="$missing cc"
-  for module in llama ggml libuv libllhttp openssl yyjson libutf8proc libedit cmocka; do
+  for module in llama ggml libuv libllhttp libwslay openssl sqlite3 yyjson libutf8proc libedit cmocka; do
     pkg-config --exists "$module" 2>/dev/null || missing="$missing $module"
   done
   [ -n "$missing" ] || return 0
@@ -46,12 +46,14 @@ aLLM's set-up knows Debian 12, 13 and 14 (and what is newer). On this system ple
   libllama 0.7, libggml 0.27         llama-cpp-devel ggml-devel    llama.cpp              llama.cpp ggml
   libuv                              libuv-devel                   libuv                  libuv
   llhttp 9                           llhttp-devel                  llhttp                 llhttp
+  wslay 1.1                          wslay-devel                   wslay                  wslay
   OpenSSL 3                          openssl-devel                 openssl                openssl@3
+  SQLite 3                           sqlite-devel                  sqlite                 sqlite
   yyjson                             yyjson-devel                  yyjson                 yyjson
   utf8proc                           utf8proc-devel                libutf8proc            utf8proc
   libedit                            libedit-devel                 libedit                libedit
   cmocka (tests)                     libcmocka-devel               cmocka                 cmocka
-  openai for Python, pytest (tests)  python3-openai python3-pytest python-openai          pip: openai pytest
+  openai, websockets, pytest (tests) python3-openai python3-pytest python-openai          pip: openai websockets pytest
 
 LIST
   # shellcheck disable=SC2086
