@@ -22,7 +22,7 @@ static bool undo(struct al_engine_model *model, const struct al_text_item *items
   return undone;
 }
 
-static enum al_code explain(int32_t status, size_t n_items, struct al_err *err)
+enum al_code al_llama_explain(int32_t status, size_t n_items, struct al_err *err)
 {
   if (status == 1) {
     enum al_code code = al_fail(err, AL_OOM_RAM, "the KV cache has no room for %zu more tokens", n_items);
@@ -90,8 +90,7 @@ static int32_t run_in_pieces(struct al_engine_model *model, size_t n_items)
   return 0;
 }
 
-/* Returns how many items want logits. */
-static size_t fill_batch(struct al_engine_model *model, const struct al_text_item *items, size_t n_items)
+size_t al_llama_fill_batch(struct al_engine_model *model, const struct al_text_item *items, size_t n_items)
 {
   assert(n_items > 0 && n_items <= (size_t)model->info.n_batch);
   size_t n_outputs = 0;
@@ -117,7 +116,7 @@ static enum al_code make_rows(struct al_engine_model *model, size_t n_rows, stru
 enum al_code al_llama_decode(struct al_engine_model *model, const struct al_text_item *items, size_t n_items,
                              const struct al_cancel *stop, struct al_err *err)
 {
-  size_t n_outputs = fill_batch(model, items, n_items);
+  size_t n_outputs = al_llama_fill_batch(model, items, n_items);
   bool in_pieces = n_outputs > (size_t)model->max_outputs;
   if (in_pieces)
     AL_TRY(make_rows(model, n_outputs, err));
@@ -128,7 +127,7 @@ enum al_code al_llama_decode(struct al_engine_model *model, const struct al_text
   model->in_rows = in_pieces;
   if (status == 0)
     return AL_OK;
-  enum al_code code = explain(status, n_items, err);
+  enum al_code code = al_llama_explain(status, n_items, err);
   return undo(model, items, n_items) ? code : al_fail_reason(err, code, "sequence_lost");
 }
 

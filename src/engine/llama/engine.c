@@ -137,7 +137,7 @@ static enum al_code preflight(const struct al_model_descriptor *descriptor, cons
 const struct al_engine al_engine_llama = {
   .runtime = "llama_cpp",
   .formats = 1U << AL_FORMAT_GGUF,
-  .capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE,
+  .capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_RERANK,
   .supports = supports,
   .estimate = estimate,
   .load = load,

@@ -74,7 +74,7 @@ static enum al_code try_layers(const struct attempt *attempt, int n_gpu_layers, 
                    al_llama_log_last_error());
   else
     *n_ctx = (int)llama_n_ctx(context);
-  if (buffers->kv_bytes == 0)
+  if (buffers->kv_bytes == 0 && (context == nullptr || llama_get_memory(context) != nullptr))
     buffers->kv_bytes = al_llama_kv_bytes_per_token(model, plan.kv_type) * (uint64_t)plan.n_ctx;
   llama_free(context);
   llama_model_free(model);

@@ -2,6 +2,7 @@
 #include "engine/llama/backend.h"
 #include "engine/llama/runner.h"
 
+#include "base/str.h"
 #include "os/machine.h"
 
 constexpr int DEFAULT_N_BATCH = 512;
@@ -10,6 +11,7 @@ constexpr int DEFAULT_N_SEQ_MAX = 16;
 constexpr int MAX_AUTO_N_CTX = 32768;
 constexpr int AUTO_FULL_REQUESTS = 4; /* so that several long ones run at once where the model's context is short */
 constexpr int LEAST_AUTO_N_CTX = 512;
+constexpr int MAX_EMBEDDING_N_CTX = 8192;
 /* libllama reserves room for the logits of so many tokens of a step: for all 512 of a large vocabulary it would be
  * hundreds of megabytes. The runner splits the rare step that wants more. */
 constexpr int LEAST_OUTPUTS = 32;
@@ -25,22 +27,29 @@ static enum ggml_type ggml_type_of(enum al_kv_type type)
   return GGML_TYPE_F16;
 }
 
+static int64_t meta_int(const struct llama_model *model, const char *name, int64_t otherwise)
+{
+  char architecture[64] = "";
+  char key[128];
+  char text[32];
+  (void)llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture);
+  (void)snprintf(key, sizeof key, "%s.%s", architecture, name);
+  if (llama_model_meta_val_str(model, key, text, sizeof text) <= 0)
+    return otherwise;
+  if (al_streq(text, "true") || al_streq(text, "false"))
+    return al_streq(text, "true");
+  return strtoll(text, nullptr, 10);
+}
+
 uint64_t al_llama_kv_bytes_per_token(const struct llama_model *model, enum al_kv_type kv_type)
 {
   int n_head = llama_model_n_head(model);
   int n_head_kv = llama_model_n_head_kv(model);
   int n_embd = llama_model_n_embd(model);
   /* Heads may be wider than their share of the embedding (Qwen3: 128 of 1024/16): the metadata says. */
-  char key[128];
-  char text[64];
-  char architecture[64] = "";
   int64_t width = n_head > 0 ? n_embd / n_head : n_embd;
-  (void)llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture);
-  (void)snprintf(key, sizeof key, "%s.attention.key_length", architecture);
-  if (llama_model_meta_val_str(model, key, text, sizeof text) > 0) {
-    int64_t stated = strtoll(text, nullptr, 10);
-    width = stated > 0 && stated < 65536 ? stated : width;
-  }
+  int64_t stated = meta_int(model, "attention.key_length", 0);
+  width = stated > 0 && stated < 65536 ? stated : width;
   int64_t n_heads = n_head_kv > 0 ? n_head_kv : n_head > 0 ? n_head : 1;
   int64_t n_values = 2 * (int64_t)llama_model_n_layer(model) * n_heads * width;
   enum ggml_type type = ggml_type_of(kv_type);
@@ -67,6 +76,48 @@ static uint64_t available_bytes(const struct al_load_options *options)
   return sum;
 }
 
+/* GGUFs of encoders that do not say that their attention looks both ways. */
+static bool is_encoder(const struct llama_model *model)
+{
+  char name[64] = "";
+  (void)llama_model_meta_val_str(model, "general.architecture", name, sizeof name);
+  return strstr(name, "bert") != nullptr || al_str_ends(al_str(name), al_str("-embedding"));
+}
+
+void al_llama_plan_kind(const struct llama_model *model, struct al_llama_context_plan *plan)
+{
+  int64_t pooling = meta_int(model, "pooling_type", LLAMA_POOLING_TYPE_UNSPECIFIED);
+  plan->generates =
+      pooling <= LLAMA_POOLING_TYPE_NONE && meta_int(model, "attention.causal", 1) == 1 && !is_encoder(model);
+  switch (pooling) {
+  case LLAMA_POOLING_TYPE_CLS: plan->pooling = AL_POOLING_CLS; break;
+  case LLAMA_POOLING_TYPE_LAST: plan->pooling = AL_POOLING_LAST; break;
+  case LLAMA_POOLING_TYPE_RANK: plan->pooling = AL_POOLING_RANK; break;
+  default: plan->pooling = AL_POOLING_MEAN; break; /* what sentence-transformers takes where nothing is stated */
+  }
+}
+
+/* About what a step of so many tokens takes: the widest activations, and the attention's scores or just its mask. */
+static uint64_t embedding_bytes(const struct llama_model *model, const struct al_load_options *options, int64_t n)
+{
+  uint64_t width = (uint64_t)llama_model_n_embd(model) * 4;
+  uint64_t maps = options->kv_type == AL_KV_F32 ? 2 * (uint64_t)llama_model_n_head(model) + 1 : 2;
+  return ((uint64_t)n * width * 4 + (uint64_t)n * (uint64_t)n * maps) * sizeof(float);
+}
+
+static int embedding_n_ctx(const struct llama_model *model, const struct al_load_options *options)
+{
+  int n_train = llama_model_n_ctx_train(model);
+  int most = n_train > 0 ? n_train : MAX_EMBEDDING_N_CTX;
+  if (options->n_ctx > 0)
+    return options->n_ctx < most ? options->n_ctx : most;
+  most = most < MAX_EMBEDDING_N_CTX ? most : MAX_EMBEDDING_N_CTX;
+  uint64_t available = available_bytes(options) / 4;
+  while (most > LEAST_AUTO_N_CTX && embedding_bytes(model, options, most) > available)
+    most /= 2;
+  return most;
+}
+
 static int auto_n_ctx(const struct llama_model *model, const struct al_load_options *options)
 {
   int n_train = llama_model_n_ctx_train(model);
@@ -88,16 +139,41 @@ void al_llama_plan_context(const struct llama_model *model, const struct al_load
 {
   int most_sequences = (int)llama_max_parallel_sequences();
   *plan = (struct al_llama_context_plan){
-    .n_ctx = options->n_ctx > 0 ? options->n_ctx : auto_n_ctx(model, options),
     .n_batch = options->n_batch > 0 ? options->n_batch : DEFAULT_N_BATCH,
     .n_seq_max = options->n_seq_max > 0 ? options->n_seq_max : DEFAULT_N_SEQ_MAX,
     .n_threads = options->n_threads > 0 ? options->n_threads : al_machine_n_cores(),
     .kv_type = options->kv_type,
   };
+  al_llama_plan_kind(model, plan);
+  if (!plan->generates)
+    plan->n_ctx = plan->n_batch = embedding_n_ctx(model, options);
+  else
+    plan->n_ctx = options->n_ctx > 0 ? options->n_ctx : auto_n_ctx(model, options);
   if (plan->n_seq_max > most_sequences)
     plan->n_seq_max = most_sequences;
   if (plan->n_batch < plan->n_seq_max) /* one token of each: less makes libllama abort */
     plan->n_batch = plan->n_seq_max;
+}
+
+static enum llama_pooling_type pooling_of(enum al_pooling pooling)
+{
+  switch (pooling) {
+  case AL_POOLING_NONE: return LLAMA_POOLING_TYPE_NONE;
+  case AL_POOLING_MEAN: return LLAMA_POOLING_TYPE_MEAN;
+  case AL_POOLING_CLS: return LLAMA_POOLING_TYPE_CLS;
+  case AL_POOLING_LAST: return LLAMA_POOLING_TYPE_LAST;
+  case AL_POOLING_RANK: return LLAMA_POOLING_TYPE_RANK;
+  }
+  return LLAMA_POOLING_TYPE_NONE;
+}
+
+/* Every token's output goes into the pool, and a text must lie in one piece. */
+static void make_embedding(const struct al_llama_context_plan *plan, struct llama_context_params *params)
+{
+  params->embeddings = true;
+  params->pooling_type = pooling_of(plan->pooling);
+  params->n_ubatch = params->n_batch;
+  params->n_outputs_max = params->n_batch;
 }
 
 struct llama_context_params al_llama_context_params(const struct al_llama_context_plan *plan)
@@ -122,5 +198,7 @@ struct llama_context_params al_llama_context_params(const struct al_llama_contex
   /* Sliding-window layers keep every position. A cache of just the window is smaller, but a sequence could then not be
    * cut back or share a prefix beyond it, which every second turn of a conversation needs. */
   params.swa_full = true;
+  if (!plan->generates)
+    make_embedding(plan, &params);
   return params;
 }

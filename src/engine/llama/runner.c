@@ -9,6 +9,7 @@
 
 #include <malloc.h>
 #include <math.h>
+#include <stdatomic.h>
 
 /* Asked by the CPU backend at every node of the graph. */
 static bool must_abort(void *user)
@@ -54,6 +55,13 @@ static const char *token_text(const struct llama_vocab *vocab, llama_token token
   return text != nullptr ? text : "";
 }
 
+/* A text to embed must fit in one step, a generation in the cache. */
+static int most_of_a_request(const struct al_engine_model *model, int n_cells, int n_train)
+{
+  int most = model->plan.generates ? n_cells : (int)llama_n_batch(model->context);
+  return n_train > 0 && n_train < most ? n_train : most;
+}
+
 static void fill_info(struct al_engine_model *model, const struct al_llama_buffers *buffers)
 {
   const struct llama_model *llama = model->llama;
@@ -63,11 +71,17 @@ static void fill_info(struct al_engine_model *model, const struct al_llama_buffe
   model->info = (struct al_text_info){
     .n_vocab = llama_vocab_n_tokens(model->vocab),
     .n_cells = n_cells,
-    .n_ctx = n_train > 0 && n_train < n_cells ? n_train : n_cells,
+    .n_ctx = most_of_a_request(model, n_cells, n_train),
     .n_ctx_train = n_train,
     .n_seq_max = (int)llama_n_seq_max(model->context),
     .n_batch = (int)llama_n_batch(model->context),
     .add_bos = llama_vocab_get_add_bos(model->vocab),
+    .generates = model->plan.generates,
+    .pooling = model->plan.pooling,
+    .n_embd = model->plan.pooling == AL_POOLING_RANK ? 1 : llama_model_n_embd_out(llama),
+    .fim_prefix = llama_vocab_fim_pre(model->vocab),
+    .fim_suffix = llama_vocab_fim_suf(model->vocab),
+    .fim_middle = llama_vocab_fim_mid(model->vocab),
     .chat_template = llama_model_chat_template(llama, nullptr),
     .bos_text = token_text(model->vocab, llama_vocab_bos(model->vocab)),
     .eos_text = token_text(model->vocab, llama_vocab_eos(model->vocab)),
@@ -79,23 +93,31 @@ static void fill_info(struct al_engine_model *model, const struct al_llama_buffe
   };
 }
 
+static int32_t read_second_segment(const struct al_engine_model *model)
+{
+  char text[32];
+  if (llama_model_meta_val_str(model->llama, "allm.tokenizer.second_segment", text, sizeof text) <= 0)
+    return 0;
+  long n = strtol(text, nullptr, 10);
+  return n > 0 && n <= model->info.n_vocab / 2 ? (int32_t)n : 0;
+}
+
 /* What this runner cannot run although libllama loads it. */
 static enum al_code check_kind(const struct llama_model *model, struct al_err *err)
 {
   if (llama_vocab_type(llama_model_get_vocab(model)) == LLAMA_VOCAB_TYPE_NONE)
     return al_fail(err, AL_UNSUPPORTED, "the model has no tokenizer");
   if (llama_model_has_encoder(model) || !llama_model_has_decoder(model))
-    return al_fail(err, AL_UNSUPPORTED, "the model has an encoder; only decoder models generate text here");
+    return al_fail(err, AL_UNSUPPORTED, "models of an encoder and a decoder cannot run here");
   if (llama_model_is_diffusion(model))
     return al_fail(err, AL_UNSUPPORTED, "diffusion language models cannot generate text here");
   return AL_OK;
 }
 
-static enum al_code make_context(struct al_engine_model *model, const struct al_llama_context_plan *plan,
-                                 struct al_llama_buffers *buffers, struct al_err *err)
+struct llama_context *al_llama_context_new(struct al_engine_model *model, const struct al_llama_context_plan *plan,
+                                           struct al_llama_buffers *buffers)
 {
   struct llama_context_params params = al_llama_context_params(plan);
-  model->max_outputs = (int)params.n_outputs_max;
   /* An aborted step leaves a recurrent state half changed and beyond repair: such a model ends its step. */
   if (!llama_model_is_recurrent(model->llama) && !llama_model_is_hybrid(model->llama)) {
     params.abort_callback = must_abort;
@@ -103,13 +125,20 @@ static enum al_code make_context(struct al_engine_model *model, const struct al_
   }
   al_llama_log_clear();
   al_llama_log_watch(al_llama_buffers_read, buffers);
-  model->context = llama_init_from_model(model->llama, params);
+  struct llama_context *context = llama_init_from_model(model->llama, params);
   al_llama_log_watch(nullptr, nullptr);
+  return context;
+}
+
+static enum al_code make_context(struct al_engine_model *model, struct al_llama_buffers *buffers, struct al_err *err)
+{
+  model->context = al_llama_context_new(model, &model->plan, buffers);
+  model->max_outputs = (int)al_llama_context_params(&model->plan).n_outputs_max;
   if (model->context != nullptr)
     return AL_OK;
   const char *why = al_llama_log_last_error();
   bool memory = strstr(why, "alloc") != nullptr;
-  return al_fail(err, memory ? AL_OOM_RAM : AL_LOAD_FAILED, "no context of %d tokens: %s", plan->n_ctx,
+  return al_fail(err, memory ? AL_OOM_RAM : AL_LOAD_FAILED, "no context of %d tokens: %s", model->plan.n_ctx,
                  why[0] != '\0' ? why : "libllama does not say why");
 }
 
@@ -117,6 +146,7 @@ void al_llama_runner_free(struct al_engine_model *model)
 {
   if (model == nullptr)
     return;
+  llama_free(model->embedder);
   llama_free(model->context);
   llama_model_free(model->llama);
   al_free(model->tokens);
@@ -145,26 +175,32 @@ enum al_code al_llama_runner_new(struct llama_model *llama, const struct al_load
   model->llama = llama;
   AL_TRY(check_kind(llama, err));
   AL_TRY(al_llama_text_rules_new(llama, &model->rules, err));
-  struct al_llama_context_plan plan;
-  al_llama_plan_context(llama, options, &plan);
+  al_llama_plan_context(llama, options, &model->plan);
   struct al_llama_buffers buffers = {};
-  AL_TRY(make_context(model, &plan, &buffers, err));
+  AL_TRY(make_context(model, &buffers, err));
   model->memory = llama_get_memory(model->context);
   model->vocab = llama_model_get_vocab(llama);
   fill_info(model, &buffers);
+  model->second_segment = read_second_segment(model);
   if (!allocate_batch(model))
     return al_fail_oom(err, (size_t)model->info.n_batch * sizeof(llama_token));
   *out = AL_TAKE(model);
   return AL_OK;
 }
 
+void al_llama_runner_read_adapters(struct al_engine_model *model, al_llama_adapter_reader *reader)
+{
+  model->read_adapter = reader;
+}
+
 static void info(const struct al_engine_model *model, struct al_text_info *out)
 {
   *out = model->info;
+  out->memory_bytes += atomic_load(&model->embedder_bytes);
 }
 
-static enum al_code tokenize(const struct al_engine_model *model, struct al_str text, unsigned flags, int32_t *tokens,
-                             size_t capacity, size_t *count, struct al_err *err)
+enum al_code al_llama_tokenize(const struct al_engine_model *model, struct al_str text, unsigned flags, int32_t *tokens,
+                               size_t capacity, size_t *count, struct al_err *err)
 {
   AL_CLEANUP(al_buf_done) struct al_buf prepared = {};
   AL_TRY(al_llama_text_rules_apply(model->rules, text, flags & AL_TOKENIZE_SPECIAL, &prepared, &text, err));
@@ -198,11 +234,16 @@ static bool ends_generation(const struct al_engine_model *model, int32_t token)
 
 const struct al_text_ops al_llama_text_ops = {
   .info = info,
-  .tokenize = tokenize,
+  .tokenize = al_llama_tokenize,
   .piece = piece,
   .ends_generation = ends_generation,
   .decode = al_llama_decode,
   .logits = al_llama_logits,
   .sequence_remove = al_llama_sequence_remove,
   .sequence_copy = al_llama_sequence_copy,
+  .embed = al_llama_embed,
+  .tokenize_pair = al_llama_tokenize_pair,
+  .adapter_load = al_llama_adapter_load,
+  .adapter_free = al_llama_adapter_free,
+  .adapter_use = al_llama_adapter_use,
 };
