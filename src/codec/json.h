@@ -94,6 +94,7 @@ void al_jw_str(struct al_json_writer *w, const char *text); /* nullptr writes nu
 void al_jw_str_n(struct al_json_writer *w, struct al_str text);
 void al_jw_int(struct al_json_writer *w, int64_t value);
 void al_jw_real(struct al_json_writer *w, double value); /* shortest that reads back; NaN and infinities write null */
+void al_jw_float(struct al_json_writer *w, float value); /* likewise, read back as a float: at most 9 digits */
 void al_jw_bool(struct al_json_writer *w, bool value);
 void al_jw_null(struct al_json_writer *w);
 void al_jw_raw(struct al_json_writer *w, struct al_str json); /* already JSON */

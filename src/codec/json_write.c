@@ -50,25 +50,27 @@ static void put_int(struct al_buf *out, int64_t value)
   al_buf_add(out, text, (size_t)size);
 }
 
+static void put_finite(struct al_buf *out, const yyjson_val *number)
+{
+  char text[40];
+  const char *end = yyjson_write_number(number, text);
+  al_buf_add(out, text, (size_t)(end - text));
+}
+
 static void put_real(struct al_buf *out, double value)
 {
-  if (!isfinite(value)) {
-    al_buf_str(out, "null");
-    return;
-  }
   yyjson_val number = {}; /* yyjson_set_real looks at the old type first */
   (void)yyjson_set_real(&number, value);
-  char text[40];
-  const char *end = yyjson_write_number(&number, text);
-  al_buf_add(out, text, (size_t)(end - text));
+  if (isfinite(value))
+    put_finite(out, &number);
+  else
+    al_buf_str(out, "null");
 }
 
 /* A whole number beyond int64 was read as kind REAL, but is printed as the integer that it was. */
 static void put_number(struct al_buf *out, const struct al_json *value)
 {
-  char text[40];
-  const char *end = yyjson_write_number((const yyjson_val *)value, text);
-  al_buf_add(out, text, (size_t)(end - text));
+  put_finite(out, (const yyjson_val *)value);
 }
 
 static void put_container(struct al_buf *out, const struct al_json *value, bool is_object)
@@ -187,6 +189,17 @@ void al_jw_real(struct al_json_writer *w, double value)
 {
   separate(w);
   put_real(w->out, value);
+}
+
+void al_jw_float(struct al_json_writer *w, float value)
+{
+  separate(w);
+  yyjson_val number = {};
+  (void)yyjson_set_float(&number, value);
+  if (isfinite(value))
+    put_finite(w->out, &number);
+  else
+    al_buf_str(w->out, "null");
 }
 
 void al_jw_bool(struct al_json_writer *w, bool value)

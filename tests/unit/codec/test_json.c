@@ -287,6 +287,26 @@ static void prints_numbers_that_read_back(void **state)
                       "[0.1,1.0,0,100.0,9223372036854775808,-9223372036854775808,18446744073709551615]");
 }
 
+static void prints_floats_as_short_as_they_read_back(void **state)
+{
+  (void)state;
+  static const float numbers[] = { 0.1f, 1.0f / 3, FLT_MAX, FLT_MIN, 1e-45f, -0.0123456789f, 16777216 };
+  for (size_t i = 0; i < AL_COUNT(numbers); i++) {
+    AL_CLEANUP(al_buf_done) struct al_buf out = {};
+    struct al_json_writer w = al_json_writer(&out);
+    al_jw_float(&w, numbers[i]);
+    assert_true(strtof(out.data, nullptr) == numbers[i]);
+    assert_true(out.size <= 16); /* sign, 9 digits, point, exponent */
+  }
+  AL_CLEANUP(al_buf_done) struct al_buf out = {};
+  struct al_json_writer w = al_json_writer(&out);
+  al_jw_array(&w);
+  al_jw_float(&w, 0.1f);
+  al_jw_float(&w, NAN);
+  al_jw_end(&w);
+  assert_string_equal(out.data, "[0.1,null]");
+}
+
 static void prints_what_it_read(void **state)
 {
   (void)state;
@@ -366,6 +386,7 @@ int main(void)
     cmocka_unit_test(wants_fields),
     cmocka_unit_test(prints_what_it_read),
     cmocka_unit_test(prints_numbers_that_read_back),
+    cmocka_unit_test(prints_floats_as_short_as_they_read_back),
     cmocka_unit_test(writes_nested_values),
     cmocka_unit_test(repairs_invalid_utf8),
     cmocka_unit_test(survives_failing_allocations),
