@@ -5,6 +5,7 @@
 #include "engine/safetensors/rows.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdatomic.h>
 
 constexpr int64_t CHUNK_ELEMENTS = 1 << 18;        /* a chunk is what one thread takes at a time */
@@ -33,10 +34,16 @@ struct job {
   struct al_err err;
 };
 
+/* The elements' bytes are those of the files. */
+static bool is_kept(const struct al_plan_tensor *t)
+{
+  return t->type == t->source_type && t->change == AL_PLAN_AS_IT_IS;
+}
+
 bool al_convert_is_copy(const struct al_plan_tensor *t)
 {
-  return t->parts != nullptr && t->type == t->source_type && t->row_step == 1 && t->pair_rows == 0 && !t->transposed &&
-         t->parts[0].scales.tensor == nullptr;
+  return t->parts != nullptr && is_kept(t) && t->row_step == 1 && t->row_first == 0 && t->pair_rows == 0 &&
+         !t->transposed && t->parts[0].scales.tensor == nullptr;
 }
 
 enum al_code al_convert_copy(const struct al_hf_weights *weights, const struct al_plan_tensor *tensor, uint64_t offset,
@@ -56,6 +63,14 @@ static void to_f32(enum ggml_type type, const uint8_t *raw, float *values, int64
     memcpy(values, raw, (size_t)n * sizeof *values);
   else
     ggml_get_type_traits(type)->to_float(raw, values, n);
+}
+
+static void change(enum al_plan_change change, float *values, int64_t n)
+{
+  for (int64_t i = 0; i < n && change == AL_PLAN_ADD_ONE; i++)
+    values[i] += 1.0F;
+  for (int64_t i = 0; i < n && change == AL_PLAN_NEG_EXP; i++)
+    values[i] = -expf(values[i]);
 }
 
 static void from_f32(const struct al_plan_tensor *t, const float *values, uint8_t *out, int64_t n_rows)
@@ -80,10 +95,11 @@ static enum al_code convert_chunk(const struct job *job, int64_t from, int64_t n
     from_f32(t, t->values + from * t->n_cols, out, n);
     return AL_OK;
   }
-  if (t->type == t->source_type)
+  if (is_kept(t))
     return al_rows_read(job->weights, t, from, n, scratch->room, out, err);
   AL_TRY(al_rows_read(job->weights, t, from, n, scratch->room, scratch->raw, err));
   to_f32(t->source_type, scratch->raw, scratch->values, n * t->n_cols);
+  change(t->change, scratch->values, n * t->n_cols);
   from_f32(t, scratch->values, out, n);
   return AL_OK;
 }
@@ -99,7 +115,7 @@ static enum al_code scratch_make(const struct job *job, struct scratch *scratch,
   const struct al_plan_tensor *t = job->tensor;
   int64_t n = job->to - job->from < job->chunk_rows ? job->to - job->from : job->chunk_rows;
   AL_TRY(allocate(al_rows_room_bytes(t, n), &scratch->room, err));
-  if (t->values != nullptr || t->type == t->source_type)
+  if (t->values != nullptr || is_kept(t))
     return AL_OK;
   AL_TRY(allocate((size_t)n * ggml_row_size(t->source_type, t->n_cols), &scratch->raw, err));
   scratch->values = al_calloc((size_t)(n * t->n_cols), sizeof *scratch->values);

@@ -21,6 +21,16 @@ enum al_size {
   AL_SIZE_FF_EXP,    /* an expert's feed-forward length */
   AL_SIZE_FF_EXP_2,  /* twice that */
   AL_SIZE_FF_SHARED, /* of the experts that every token uses, together */
+  AL_SIZE_LATENT,    /* width in which experts work: the embedding's where config->n_latent is 0 */
+  AL_SIZE_ONE,
+  AL_SIZE_QKV,             /* Q and two of KV: all three in one */
+  AL_SIZE_SSM_HEADS,       /* of a Mamba 2 layer */
+  AL_SIZE_SSM_INNER,       /* heads x head dimension */
+  AL_SIZE_SSM_GROUPS,      /* of heads, normalised together */
+  AL_SIZE_SSM_GROUP_WIDTH, /* inner / groups */
+  AL_SIZE_SSM_CONV,        /* inner + 2 x groups x state: what is convolved */
+  AL_SIZE_SSM_KERNEL,
+  AL_SIZE_SSM_IN, /* inner + conv + heads: gate, what is convolved, time steps */
 };
 
 /* Layers of one model may be of several kinds; a rule that names kinds is for those layers alone. */
@@ -41,11 +51,26 @@ enum al_rule {
   /* Where the file has "<source>_blocks" and "<source>_scales", they are the tensor in MXFP4 (OCP Microscaling 1.0),
    * never transposed. */
   AL_RULE_MXFP4 = 1 << 7,
+  AL_RULE_ADD_ONE = 1 << 8,   /* to every element */
+  AL_RULE_NEG_EXP = 1 << 9,   /* x becomes -exp(x) */
+  AL_RULE_RESHAPED = 1 << 10, /* the file has the elements in the same order, but as a vector or with more ones */
+  /* The file has several matrices one behind the other, and this is one of them: q, k and v, gate and up. */
+  AL_RULE_Q_OF_QKV = 1 << 11,
+  AL_RULE_K_OF_QKV = 1 << 12,
+  AL_RULE_V_OF_QKV = 1 << 13,
+  AL_RULE_GATE_OF_BOTH = 1 << 14,
+  AL_RULE_UP_OF_BOTH = 1 << 15,
 
   AL_RULE_DENSE_LAYERS = 1 << 16,
   AL_RULE_EXPERT_LAYERS = 1 << 17,
+  AL_RULE_MAMBA_LAYERS = 1 << 18,
+  AL_RULE_ATTENTION_LAYERS = 1 << 19,
+
+  /* Not in the files (source is ""): attention sinks so low that they draw nothing. */
+  AL_RULE_NO_SINKS = 1 << 20,
 };
-constexpr unsigned AL_RULE_ANY_LAYERS = AL_RULE_DENSE_LAYERS | AL_RULE_EXPERT_LAYERS;
+constexpr unsigned AL_RULE_ANY_LAYERS =
+    AL_RULE_DENSE_LAYERS | AL_RULE_EXPERT_LAYERS | AL_RULE_MAMBA_LAYERS | AL_RULE_ATTENTION_LAYERS;
 
 struct al_tensor_rule {
   const char *target; /* libllama's name, "attn_q.weight" */
@@ -57,15 +82,19 @@ struct al_tensor_rule {
 };
 
 struct al_hf_family {
-  const char *const *classes;               /* values of config.json's architectures[0]; ends with nullptr */
-  const char *architecture;                 /* libllama's name: general.architecture */
-  const struct al_tensor_rule *model_rules; /* tensors that stand once */
+  const char *const *classes; /* values of config.json's architectures[0]; ends with nullptr */
+  const char *architecture;   /* libllama's name: general.architecture */
+  const struct al_tensor_rule
+      *model_rules; /* tensors that stand once; of rules for one target the first found counts */
   size_t n_model_rules;
   const struct al_tensor_rule *layer_rules; /* of each layer: targets below "blk.N.", sources below layer_prefix */
   size_t n_layer_rules;
   const char *layer_prefix; /* "model.layers": "N." follows */
   /* Source tensors that carry nothing (buffers saved by mistake): suffixes, ends with nullptr; nullptr: none. */
   const char *const *ignored;
+  const char *const *ignored_parts; /* likewise: beginnings ("vision_tower."), whole parts that are left out */
+  /* What may stand for the "model." at the start of a source; ends with nullptr. nullptr: nothing else. */
+  const char *const *roots;
 
   bool has_window; /* libllama keeps to config->window; otherwise the context ends there */
 
@@ -73,6 +102,9 @@ struct al_hf_family {
   enum al_code (*read)(struct al_hf_config *config, struct al_err *err);
   /* After that: reads what this family alone has into *config; refuses what libllama would silently do differently. */
   enum al_code (*prepare)(struct al_hf_config *config, struct al_err *err);
+  /* After `prepare`: the family that this very model is built as (its `read`, `prepare` and `variant` are not used).
+   * nullptr: this one. */
+  const struct al_hf_family *(*variant)(const struct al_hf_config *config);
   /* The kinds of a layer (of AL_RULE_ANY_LAYERS). nullptr: AL_RULE_DENSE_LAYERS. */
   unsigned (*layer_kinds)(const struct al_hf_config *config, int64_t layer);
   /* Adds keys beyond those that all decoders have. nullptr: none. */
@@ -82,8 +114,15 @@ struct al_hf_family {
 /* By the class name of config.json; AL_UNSUPPORTED names it. */
 enum al_code al_hf_family_find(const char *class_name, const struct al_hf_family **family, struct al_err *err);
 
+/* For `prepare`: the activation is SiLU. */
+enum al_code al_hf_check_silu(const struct al_hf_config *config, struct al_err *err);
 /* For `prepare`: the activation is SiLU and the whole head is rotated, as all of Llama's relatives have it. */
 enum al_code al_hf_check_llama_like(struct al_hf_config *config, struct al_err *err);
+
+/* For `prepare`: the rotated part of a head makes sense. */
+enum al_code al_hf_check_partial_rotation(const struct al_hf_config *config, struct al_err *err);
+/* GLM's: the activation, and half a head is rotated where config.json does not say how much. */
+enum al_code al_hf_check_glm_like(struct al_hf_config *config, struct al_err *err);
 
 /* For decoders whose embeddings, last norm and head have Llama's names: model_rules and ignored. */
 constexpr size_t AL_HF_N_DECODER_RULES = 3;
@@ -94,9 +133,16 @@ extern const char *const al_hf_decoder_ignored[];
  * key. AL_MODEL_CORRUPT when they make no sense or are more than libllama holds. */
 enum al_code al_hf_read_experts(struct al_hf_config *config, const char *count_key, const char *length_key,
                                 struct al_err *err);
+/* For scores chosen by group, normalised and scaled (n_group, topk_group, norm_topk_prob, routed_scaling_factor). */
+enum al_code al_hf_check_routing(const struct al_hf_config *config, struct al_err *err);
+void al_hf_meta_routing(const struct al_hf_config *config, const struct al_hf_meta *meta);
 
+extern const struct al_hf_family al_hf_family_glm4;
+extern const struct al_hf_family al_hf_family_glm4moe;
+extern const struct al_hf_family al_hf_family_gpt_oss;
 extern const struct al_hf_family al_hf_family_llama;
 extern const struct al_hf_family al_hf_family_qwen2;
 extern const struct al_hf_family al_hf_family_qwen3;
+extern const struct al_hf_family al_hf_family_qwen3moe;
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 constexpr size_t MAX_CONFIG_BYTES = (size_t)4 << 20;
-constexpr int64_t MAX_LAYERS = 512; /* libllama's own */
+constexpr int64_t MAX_LAYERS = (int64_t)AL_HF_MAX_LAYERS;
 constexpr int64_t MAX_WIDTH = 1 << 22;
 constexpr int64_t MAX_HEADS = 1 << 14;
 constexpr int64_t MAX_HEAD_DIM = 1 << 14;

@@ -8,25 +8,43 @@
 
 #include <stdint.h>
 
-enum al_hf_rope_kind { AL_HF_ROPE_PLAIN, AL_HF_ROPE_LINEAR, AL_HF_ROPE_LLAMA3, AL_HF_ROPE_YARN };
+enum al_hf_rope_kind {
+  AL_HF_ROPE_PLAIN,
+  AL_HF_ROPE_LINEAR,
+  AL_HF_ROPE_LLAMA3,
+  AL_HF_ROPE_YARN,
+  AL_HF_ROPE_LONGROPE,
+};
 
 /* Names as in transformers' rope_parameters (rope_scaling in older files). */
 struct al_hf_rope {
   enum al_hf_rope_kind kind;
   double theta;
   double factor;
-  double low_freq_factor;  /* llama3 */
-  double high_freq_factor; /* llama3 */
-  double beta_fast;        /* yarn; NaN where the file is silent */
-  double beta_slow;        /* yarn; likewise */
-  double attention_factor; /* yarn; likewise */
+  double low_freq_factor;              /* llama3 */
+  double high_freq_factor;             /* llama3 */
+  double beta_fast;                    /* yarn; NaN where the file is silent */
+  double beta_slow;                    /* yarn; likewise */
+  double attention_factor;             /* yarn, longrope; likewise */
+  const struct al_json *short_factors; /* longrope: what each frequency is divided by, up to original_context */
+  const struct al_json *long_factors;  /* longrope: beyond it */
   int64_t original_context;
   double partial_factor; /* the part of a head that is rotated; 1 where the file is silent */
+};
+
+/* Of Mamba 2 layers. */
+struct al_hf_ssm {
+  int64_t heads;
+  int64_t inner; /* heads x head dimension */
+  int64_t groups;
+  int64_t state;
+  int64_t kernel; /* of the convolution */
 };
 
 enum al_hf_tied { AL_HF_TIED_UNSTATED, AL_HF_TIED, AL_HF_UNTIED };
 
 constexpr size_t AL_HF_MAX_EOS = 16;
+constexpr size_t AL_HF_MAX_LAYERS = 512; /* libllama's own */
 
 struct al_hf_config {
   struct al_json_doc *doc;        /* owned; config.json */
@@ -41,12 +59,15 @@ struct al_hf_config {
   int64_t head_dim;
   int64_t n_vocab;
   int64_t n_ctx;
-  int64_t window;         /* of sliding-window attention; 0: none stated */
-  int64_t n_experts;      /* 0 for a dense model; set by the family, as the next three */
-  int64_t n_experts_used; /* by each token */
-  int64_t n_ff_exp;       /* feed-forward length of one expert */
-  int64_t n_ff_shared;    /* of the experts that every token uses, together; 0: there are none */
-  int64_t n_extra_layers; /* behind the last layer, for other uses than generating: skipped */
+  int64_t window;                /* of sliding-window attention; 0: none stated */
+  int64_t n_experts;             /* 0 for a dense model; set by the family, as the next three */
+  int64_t n_experts_used;        /* by each token */
+  int64_t n_ff_exp;              /* feed-forward length of one expert */
+  int64_t n_ff_shared;           /* of the experts that every token uses, together; 0: there are none */
+  int64_t n_extra_layers;        /* behind the last layer, for other uses than generating: skipped */
+  int64_t n_latent;              /* width in which experts work; 0: n_embd */
+  struct al_hf_ssm ssm;          /* set by the family, as the next */
+  char layers[AL_HF_MAX_LAYERS]; /* the kind of each layer, in the family's own letters */
   double rms_epsilon;
   struct al_hf_rope rope;
   enum al_hf_tied tied;

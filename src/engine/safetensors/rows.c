@@ -55,7 +55,7 @@ static int64_t paired(int64_t index, int64_t head_rows)
 
 static int64_t file_row(const struct al_plan_tensor *t, int64_t row)
 {
-  return t->pair_rows > 0 ? paired(row, t->pair_rows) : row * t->row_step + t->row_first;
+  return (t->pair_rows > 0 ? paired(row, t->pair_rows) : row * t->row_step) + t->row_first;
 }
 
 /* From the start of the slab's data in the file. */
@@ -158,7 +158,7 @@ static enum al_code read_piece(const struct piece *p, struct al_err *err)
   if (t->row_step > 1)
     return read_in_turn(p, err);
   size_t row = row_bytes(t);
-  return read_at(p, (uint64_t)p->first * row, p->out, (size_t)p->n * row, err);
+  return read_at(p, (uint64_t)file_row(t, p->first) * row, p->out, (size_t)p->n * row, err);
 }
 
 enum al_code al_rows_read(const struct al_hf_weights *weights, const struct al_plan_tensor *tensor, int64_t from,

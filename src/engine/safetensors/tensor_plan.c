@@ -7,6 +7,9 @@
 #include <stdckdint.h>
 #include <stdio.h>
 
+constexpr size_t MAX_NAME = 256;
+constexpr char USUAL_ROOT[] = "model."; /* with which families write their sources */
+
 static enum al_code add_tensor(struct al_tensor_plan *plan, struct al_plan_tensor *tensor, struct al_err *err)
 {
   void *array = plan->tensors;
@@ -33,11 +36,33 @@ static bool has_tied_head(const struct al_rule_scope *scope)
   return false;
 }
 
+/* "model." at the start of a source stands for the root that the files have. */
+static void with_root(const struct al_rule_scope *scope, const char *source, char out[MAX_NAME])
+{
+  bool below = scope->root != nullptr && al_str_starts(al_str(source), al_str(USUAL_ROOT));
+  (void)snprintf(out, MAX_NAME, "%s%s", below ? scope->root : "", below ? source + strlen(USUAL_ROOT) : source);
+}
+
+/* The first of the family's roots that a tensor's name begins with; nullptr: the usual one. */
+static const char *find_root(const struct al_hf_family *family, const struct al_hf_weights *weights)
+{
+  for (const char *const *root = family->roots; root != nullptr && *root != nullptr; root++)
+    for (size_t file = 0; file < al_hf_weights_n_files(weights); file++) {
+      const struct al_st_header *header = al_hf_weights_header(weights, file);
+      for (size_t i = 0; i < al_st_header_n_tensors(header); i++)
+        if (al_str_starts(al_st_header_tensor(header, i)->name, al_str(*root)))
+          return *root;
+    }
+  return nullptr;
+}
+
 static enum al_code apply(const struct al_rule_scope *scope, const struct al_tensor_rule *rule, const char *target,
                           const char *source, struct al_tensor_plan *plan, struct al_err *err)
 {
   AL_CLEANUP(al_plan_tensor_done) struct al_plan_tensor tensor = {};
-  AL_TRY(al_tensor_from_rule(scope, rule, source, &tensor, err));
+  char rooted[MAX_NAME];
+  with_root(scope, source, rooted);
+  AL_TRY(al_tensor_from_rule(scope, rule, rooted, &tensor, err));
   if (tensor.n_dims == 0)
     return AL_OK;
   (void)snprintf(tensor.name, sizeof tensor.name, "%s", target);
@@ -55,7 +80,7 @@ static enum al_code add_layer(const struct al_rule_scope *scope, int64_t layer, 
     if (only != 0 && (only & kinds) == 0)
       continue;
     char target[GGML_MAX_NAME];
-    char source[256];
+    char source[MAX_NAME];
     (void)snprintf(target, sizeof target, "blk.%lld.%s", (long long)layer, rule->target);
     (void)snprintf(source, sizeof source, "%s.%lld.%s", family->layer_prefix, (long long)layer, rule->source);
     AL_TRY(apply(scope, rule, target, source, plan, err));
@@ -81,6 +106,9 @@ static bool is_ignored(const struct al_hf_family *family, struct al_str name)
 {
   for (const char *const *suffix = family->ignored; suffix != nullptr && *suffix != nullptr; suffix++)
     if (al_str_ends(name, al_str(*suffix)))
+      return true;
+  for (const char *const *part = family->ignored_parts; part != nullptr && *part != nullptr; part++)
+    if (al_str_starts(name, al_str(*part)))
       return true;
   return false;
 }
@@ -114,13 +142,26 @@ static void llama3_factors(const struct al_hf_rope *rope, int64_t head_dim, floa
   }
 }
 
-static enum al_code add_rope_factors(const struct al_hf_config *config, struct al_tensor_plan *plan, struct al_err *err)
+static enum al_code read_factors(const struct al_json *array, float *factors, int64_t n, struct al_err *err)
 {
-  if (config->rope.kind != AL_HF_ROPE_LLAMA3)
-    return AL_OK;
-  int64_t n = config->head_dim / 2;
-  AL_CLEANUP(al_plan_tensor_done) struct al_plan_tensor tensor = { .name = "rope_freqs.weight",
-                                                                   .type = GGML_TYPE_F32,
+  if (al_json_kind(array) != AL_JSON_ARRAY || al_json_count(array) != (size_t)n)
+    return al_fail(err, AL_MODEL_CORRUPT, "config.json: the rope scaling needs %lld short and long factors",
+                   (long long)n);
+  for (int64_t i = 0; i < n; i++) {
+    double factor = al_json_real(al_json_at(array, (size_t)i), NAN);
+    if (!(factor > 0.0) || !isfinite(factor))
+      return al_fail(err, AL_MODEL_CORRUPT, "config.json: a factor of the rope scaling is no number above 0");
+    factors[i] = (float)factor;
+  }
+  return AL_OK;
+}
+
+/* array: where the factors stand; nullptr: Llama 3's are computed. */
+static enum al_code add_factors(const struct al_hf_config *config, const char *name, const struct al_json *array,
+                                struct al_tensor_plan *plan, struct al_err *err)
+{
+  int64_t n = (int64_t)((double)config->head_dim * config->rope.partial_factor) / 2;
+  AL_CLEANUP(al_plan_tensor_done) struct al_plan_tensor tensor = { .type = GGML_TYPE_F32,
                                                                    .source_type = GGML_TYPE_F32,
                                                                    .n_dims = 1,
                                                                    .ne = { n, 1, 1 },
@@ -130,15 +171,39 @@ static enum al_code add_rope_factors(const struct al_hf_config *config, struct a
                                                                    .values = al_calloc((size_t)n, sizeof(float)) };
   if (tensor.values == nullptr)
     return al_fail_oom(err, (size_t)n * sizeof(float));
-  llama3_factors(&config->rope, config->head_dim, tensor.values);
+  (void)snprintf(tensor.name, sizeof tensor.name, "%s", name);
+  if (config->rope.kind == AL_HF_ROPE_LLAMA3)
+    llama3_factors(&config->rope, config->head_dim, tensor.values);
+  else
+    AL_TRY(read_factors(array, tensor.values, n, err));
   return add_tensor(plan, &tensor, err);
+}
+
+static enum al_code add_rope_factors(const struct al_hf_config *config, struct al_tensor_plan *plan, struct al_err *err)
+{
+  const struct al_hf_rope *rope = &config->rope;
+  if (rope->kind == AL_HF_ROPE_LLAMA3)
+    return add_factors(config, "rope_freqs.weight", nullptr, plan, err);
+  if (rope->kind != AL_HF_ROPE_LONGROPE)
+    return AL_OK;
+  AL_TRY(add_factors(config, "rope_factors_long.weight", rope->long_factors, plan, err));
+  return add_factors(config, "rope_factors_short.weight", rope->short_factors, plan, err);
+}
+
+static bool is_planned(const struct al_tensor_plan *plan, const char *target)
+{
+  for (size_t i = 0; i < plan->n_tensors; i++)
+    if (al_streq(plan->tensors[i].name, target))
+      return true;
+  return false;
 }
 
 static enum al_code make(const struct al_rule_scope *scope, struct al_tensor_plan *plan, struct al_err *err)
 {
   for (size_t i = 0; i < scope->family->n_model_rules; i++) {
     const struct al_tensor_rule *rule = &scope->family->model_rules[i];
-    AL_TRY(apply(scope, rule, rule->target, rule->source, plan, err));
+    if (!is_planned(plan, rule->target))
+      AL_TRY(apply(scope, rule, rule->target, rule->source, plan, err));
   }
   AL_TRY(add_rope_factors(scope->config, plan, err));
   for (int64_t layer = 0; layer < scope->config->n_layers; layer++)
@@ -156,6 +221,7 @@ enum al_code al_tensor_plan_make(const struct al_hf_family *family, const struct
     return al_fail_oom(err, 0);
   struct al_rule_scope scope = { .family = family, .config = config, .weights = weights, .used = used };
   AL_TRY(al_weight_wish(quant, &scope.wish, err));
+  scope.root = find_root(family, weights);
   scope.tied = has_tied_head(&scope);
   return make(&scope, plan, err);
 }

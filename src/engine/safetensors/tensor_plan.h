@@ -16,6 +16,9 @@ struct al_plan_part {
   struct al_hf_source scales; /* tensor nullptr: there are none */
 };
 
+/* What becomes of every element. */
+enum al_plan_change { AL_PLAN_AS_IT_IS, AL_PLAN_ADD_ONE, AL_PLAN_NEG_EXP };
+
 /* A planned tensor is made of `n_slabs` slabs (experts, mostly one) of `n_rows` rows of `n_cols` elements. These agree
  * with `ne` but for vectors whose elements change places: their elements are the rows. */
 struct al_plan_tensor {
@@ -31,10 +34,11 @@ struct al_plan_tensor {
   struct al_plan_part *parts; /* owned; one for all slabs, or one for each; nullptr: `values` holds the elements */
   size_t n_parts;
   int64_t row_step;  /* a slab's row r is row row_first + r * row_step of the file's */
-  int64_t row_first; /* below row_step */
+  int64_t row_first; /* below row_step, or where this matrix starts in one that holds several (n_slabs is 1 then) */
   int64_t pair_rows; /* rows of a head whose halves are put side by side (AL_RULE_PAIR_ROWS); 0: none are */
   bool transposed;   /* a row is a column of the file */
-  float *values;     /* owned */
+  enum al_plan_change change;
+  float *values; /* owned */
 };
 
 struct al_tensor_plan {

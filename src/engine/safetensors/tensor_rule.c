@@ -31,6 +31,16 @@ static int64_t size_of(const struct al_hf_config *c, enum al_size size)
   case AL_SIZE_FF_EXP: return c->n_ff_exp;
   case AL_SIZE_FF_EXP_2: return 2 * c->n_ff_exp;
   case AL_SIZE_FF_SHARED: return c->n_ff_shared;
+  case AL_SIZE_LATENT: return c->n_latent > 0 ? c->n_latent : c->n_embd;
+  case AL_SIZE_ONE: return 1;
+  case AL_SIZE_QKV: return (c->n_heads + 2 * c->n_kv_heads) * c->head_dim;
+  case AL_SIZE_SSM_HEADS: return c->ssm.heads;
+  case AL_SIZE_SSM_INNER: return c->ssm.inner;
+  case AL_SIZE_SSM_GROUPS: return c->ssm.groups;
+  case AL_SIZE_SSM_GROUP_WIDTH: return c->ssm.inner / c->ssm.groups;
+  case AL_SIZE_SSM_CONV: return c->ssm.inner + 2 * c->ssm.groups * c->ssm.state;
+  case AL_SIZE_SSM_KERNEL: return c->ssm.kernel;
+  case AL_SIZE_SSM_IN: return 2 * c->ssm.inner + 2 * c->ssm.groups * c->ssm.state + c->ssm.heads;
   }
   return 0;
 }
@@ -61,12 +71,36 @@ static void write_shape(const struct shape *shape, char *out, size_t capacity)
     at += (size_t)snprintf(out + at, capacity - at, i == 0 ? "%llu" : ", %llu", (unsigned long long)shape->size[i]);
 }
 
+static struct shape without_ones(const struct shape *shape)
+{
+  struct shape out = {};
+  for (int i = 0; i < shape->n_dims; i++)
+    if (shape->size[i] != 1)
+      out.size[out.n_dims++] = shape->size[i];
+  return out;
+}
+
+/* But for ones, the same dimensions, or one that is as long as all. */
+static bool same_elements(const struct shape *is, const struct shape *want)
+{
+  struct shape a = without_ones(is);
+  struct shape b = without_ones(want);
+  uint64_t n = 1;
+  for (int i = 0; i < b.n_dims; i++)
+    n *= b.size[i];
+  if (a.n_dims == 1 && a.size[0] == n)
+    return true;
+  return a.n_dims == b.n_dims && memcmp(a.size, b.size, (size_t)a.n_dims * sizeof a.size[0]) == 0;
+}
+
 static enum al_code check_shape(const struct al_rule_scope *scope, struct al_hf_source source, const struct shape *want,
-                                struct al_err *err)
+                                bool reshaped, struct al_err *err)
 {
   const struct al_st_tensor *t = source.tensor;
   struct shape is = { .n_dims = t->n_dims };
   memcpy(is.size, t->shape, (size_t)t->n_dims * sizeof is.size[0]);
+  if (reshaped && same_elements(&is, want))
+    return AL_OK;
   if (is.n_dims == want->n_dims && memcmp(is.size, want->size, (size_t)is.n_dims * sizeof is.size[0]) == 0)
     return AL_OK;
   char wanted[AL_ST_MAX_DIMS * 24];
@@ -87,7 +121,7 @@ static enum al_code fail_type(const struct al_rule_scope *scope, struct al_hf_so
 }
 
 /* Finds a tensor that must be there, of this shape. */
-static enum al_code take(const struct al_rule_scope *scope, const char *name, const struct shape *shape,
+static enum al_code take(const struct al_rule_scope *scope, const char *name, const struct shape *shape, bool reshaped,
                          struct al_hf_source *source, struct al_err *err)
 {
   *source = al_hf_weights_find(scope->weights, name);
@@ -95,7 +129,7 @@ static enum al_code take(const struct al_rule_scope *scope, const char *name, co
     return al_fail(err, AL_MODEL_CORRUPT, "%s: tensor \"%s\" is missing", al_hf_weights_file_name(scope->weights, 0),
                    name);
   AL_TRY(al_map_set(scope->used, source->tensor->name, scope->used, err));
-  return check_shape(scope, *source, shape, err);
+  return check_shape(scope, *source, shape, reshaped, err);
 }
 
 /* "...experts.{e}.up_proj.weight" of one expert. */
@@ -103,6 +137,29 @@ static void expert_name(const char *pattern, int64_t expert, char name[MAX_NAME]
 {
   const char *at = strstr(pattern, EXPERT);
   (void)snprintf(name, MAX_NAME, "%.*s%lld%s", (int)(at - pattern), pattern, (long long)expert, at + strlen(EXPERT));
+}
+
+/* A matrix of the file that holds several. */
+struct part_of {
+  int64_t n_rows; /* of them all; 0: it holds one */
+  int64_t first;  /* row of this one */
+};
+
+static struct part_of part_of(const struct al_hf_config *c, const struct al_tensor_rule *rule)
+{
+  int64_t q = size_of(c, AL_SIZE_Q);
+  int64_t qkv = size_of(c, AL_SIZE_QKV);
+  if (has(rule, AL_RULE_Q_OF_QKV))
+    return (struct part_of){ qkv, 0 };
+  if (has(rule, AL_RULE_K_OF_QKV))
+    return (struct part_of){ qkv, q };
+  if (has(rule, AL_RULE_V_OF_QKV))
+    return (struct part_of){ qkv, q + size_of(c, AL_SIZE_KV) };
+  if (has(rule, AL_RULE_GATE_OF_BOTH))
+    return (struct part_of){ 2 * c->n_ff, 0 };
+  if (has(rule, AL_RULE_UP_OF_BOTH))
+    return (struct part_of){ 2 * c->n_ff, c->n_ff };
+  return (struct part_of){};
 }
 
 static enum al_code take_plain(const struct al_rule_scope *scope, const struct al_tensor_rule *rule, const char *name,
@@ -114,7 +171,10 @@ static enum al_code take_plain(const struct al_rule_scope *scope, const struct a
     shape.size[shape.n_dims - 1] = shape.size[shape.n_dims - 2];
     shape.size[shape.n_dims - 2] = last;
   }
-  return take(scope, name, &shape, &part->data, err);
+  struct part_of whole = part_of(scope->config, rule);
+  if (whole.n_rows > 0)
+    shape.size[0] = (uint64_t)whole.n_rows;
+  return take(scope, name, &shape, has(rule, AL_RULE_RESHAPED), &part->data, err);
 }
 
 static enum al_code take_parts(const struct al_rule_scope *scope, const struct al_tensor_rule *rule, const char *source,
@@ -159,9 +219,9 @@ static enum al_code take_mxfp4(const struct al_rule_scope *scope, const struct a
     return al_fail_oom(err, sizeof *tensor->parts);
   struct al_plan_part *part = &tensor->parts[0];
   shape.size[shape.n_dims - 1] = n_cols / MXFP4_BLOCK;
-  AL_TRY(take(scope, scales, &shape, &part->scales, err));
+  AL_TRY(take(scope, scales, &shape, false, &part->scales, err));
   shape.size[shape.n_dims++] = MXFP4_BLOCK_BYTES;
-  AL_TRY(take(scope, blocks, &shape, &part->data, err));
+  AL_TRY(take(scope, blocks, &shape, false, &part->data, err));
   if (part->data.tensor->dtype != AL_ST_U8)
     return fail_type(scope, part->data, "blocks of MXFP4 are U8", err);
   if (part->scales.tensor->dtype != AL_ST_U8)
@@ -186,7 +246,7 @@ static void lay_out(const struct al_rule_scope *scope, const struct al_tensor_ru
   bool vector = row_dim == shape.n_dims - 1;
   bool moves = has(rule, AL_RULE_EVEN_ROWS) || has(rule, AL_RULE_ODD_ROWS) || has(rule, AL_RULE_PAIR_ROWS);
   t->row_step = has(rule, AL_RULE_EVEN_ROWS) || has(rule, AL_RULE_ODD_ROWS) ? 2 : 1;
-  t->row_first = has(rule, AL_RULE_ODD_ROWS) ? 1 : 0;
+  t->row_first = has(rule, AL_RULE_ODD_ROWS) ? 1 : part_of(scope->config, rule).first;
   t->pair_rows = has(rule, AL_RULE_PAIR_ROWS) ? scope->config->head_dim : 0;
   shape.size[row_dim] /= (uint64_t)t->row_step;
   t->n_dims = shape.n_dims;
@@ -226,10 +286,27 @@ static bool is_absent(const struct al_rule_scope *scope, const struct al_tensor_
   return !in_files(scope, name, "");
 }
 
+static enum al_code make_sinks(const struct al_rule_scope *scope, const struct al_tensor_rule *rule,
+                               struct al_plan_tensor *tensor, struct al_err *err)
+{
+  constexpr float nothing = -1e30F; /* its exponential is 0 */
+  struct al_plan_tensor made = { .type = GGML_TYPE_F32, .source_type = GGML_TYPE_F32 };
+  lay_out(scope, rule, &made);
+  made.values = al_calloc((size_t)made.n_cols, sizeof *made.values);
+  if (made.values == nullptr)
+    return al_fail_oom(err, (size_t)made.n_cols * sizeof *made.values);
+  for (int64_t i = 0; i < made.n_cols; i++)
+    made.values[i] = nothing;
+  *tensor = made;
+  return AL_OK;
+}
+
 enum al_code al_tensor_from_rule(const struct al_rule_scope *scope, const struct al_tensor_rule *rule,
                                  const char *source, struct al_plan_tensor *tensor, struct al_err *err)
 {
   AL_CLEANUP(al_plan_tensor_done) struct al_plan_tensor made = {};
+  if (has(rule, AL_RULE_NO_SINKS))
+    return make_sinks(scope, rule, tensor, err);
   bool mxfp4 = has(rule, AL_RULE_MXFP4) && (in_files(scope, source, "_blocks") || in_files(scope, source, "_scales"));
   if (!mxfp4 && may_be_absent(scope, rule) && is_absent(scope, rule, source))
     return AL_OK;
@@ -238,6 +315,9 @@ enum al_code al_tensor_from_rule(const struct al_rule_scope *scope, const struct
     return AL_OK; /* saved beside the embeddings, but they are the same */
   lay_out(scope, rule, &made);
   made.transposed = has(rule, AL_RULE_TRANSPOSED) && !mxfp4;
+  made.change = has(rule, AL_RULE_ADD_ONE)   ? AL_PLAN_ADD_ONE
+                : has(rule, AL_RULE_NEG_EXP) ? AL_PLAN_NEG_EXP
+                                             : AL_PLAN_AS_IT_IS;
   made.type = type_for(scope, rule, &made);
   *tensor = made;
   made = (struct al_plan_tensor){};

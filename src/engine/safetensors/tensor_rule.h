@@ -14,7 +14,8 @@ struct al_rule_scope {
   const struct al_hf_weights *weights;
   struct al_map *used; /* names of tensors that a rule asked for */
   struct al_weight_wish wish;
-  bool tied; /* the embeddings serve as output matrix too */
+  bool tied;        /* the embeddings serve as output matrix too */
+  const char *root; /* what the files have for the "model." of the rules; nullptr: that. Static */
 };
 
 /* source: the rule's, with its prefix. tensor->n_dims stays 0 when the files have no such tensor and need not, or

@@ -53,6 +53,8 @@ static enum al_code build(struct al_vgguf *v, const char *directory, const char 
   AL_TRY(al_hf_family_find(v->config.architecture, &family, err));
   AL_TRY((family->read != nullptr ? family->read : al_hf_config_read)(&v->config, err));
   AL_TRY(family->prepare(&v->config, err));
+  if (family->variant != nullptr)
+    family = family->variant(&v->config);
   /* Inside the window, attention with a sliding window is plain attention: the context ends there. */
   if (!family->has_window && v->config.window > 0 && v->config.window < v->config.n_ctx)
     v->config.n_ctx = v->config.window;
