@@ -1,5 +1,7 @@
 #include "api/text_params.h"
 
+#include "api/format.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -280,9 +282,12 @@ enum al_code al_api_chat_end(struct al_json_writer *w, const struct al_api_text_
   al_jw_end(w);
   if (params->tools.size > 0)
     al_jw_kv_raw(w, "tools", params->tools);
-  if (params->reasoning_effort != nullptr && al_json_get(params->template_kwargs, "reasoning_effort") == nullptr)
+  const struct al_json *kwargs = params->template_kwargs;
+  if (params->reasoning_effort != nullptr && al_json_get(kwargs, "reasoning_effort") == nullptr)
     al_jw_kv_str(w, "reasoning_effort", params->reasoning_effort);
-  struct al_json_iter it = al_json_iter(params->template_kwargs);
+  if (params->sets_thinking && al_json_get(kwargs, "enable_thinking") == nullptr)
+    al_jw_kv_bool(w, "enable_thinking", params->thinks);
+  struct al_json_iter it = al_json_iter(kwargs);
   while (al_json_next(&it)) {
     al_jw_key_n(w, it.key);
     al_jw_value(w, it.value);
@@ -290,6 +295,35 @@ enum al_code al_api_chat_end(struct al_json_writer *w, const struct al_api_text_
   al_jw_end(w);
   AL_TRY(al_buf_check(w->out, err));
   return al_json_parse(al_buf_view(w->out), chat, err);
+}
+
+enum al_code al_api_read_reasoning_effort(const struct al_api_param *param, const struct al_json *body, void *target,
+                                          struct al_err *err)
+{
+  static const char *const words[] = { "none", "minimal", "low", "medium", "high", "xhigh", "max" };
+  struct al_api_text_params *params = target;
+  struct al_str value = {};
+  AL_TRY(al_json_want_str(body, "", param->name, &value, nullptr, err));
+  for (size_t i = 0; i < AL_COUNT(words); i++)
+    if (al_str_is(value, words[i])) {
+      params->reasoning_effort = words[i];
+      params->sets_thinking = i == 0;
+      return AL_OK;
+    }
+  return al_fail_param(err, param->name, "%s must be none, minimal, low, medium, high, xhigh or max", param->name);
+}
+
+/* llama-server's: where reasoning goes. "deepseek" is what "auto" does. */
+static enum al_code read_reasoning_format(const struct al_api_param *param, const struct al_json *body, void *target,
+                                          struct al_err *err)
+{
+  struct al_api_text_params *params = target;
+  struct al_str value = {};
+  AL_TRY(al_json_want_str(body, "", param->name, &value, nullptr, err));
+  params->keeps_reasoning = al_str_is(value, "none");
+  if (params->keeps_reasoning || al_str_is(value, "auto") || al_str_is(value, "deepseek"))
+    return AL_OK;
+  return al_api_unsupported(err, param->name, "reasoning_format: this value is not supported; possible: auto, none");
 }
 
 static enum al_code read_stream_options(const struct al_api_param *param, const struct al_json *body, void *target,
@@ -346,7 +380,10 @@ static const struct al_api_param shared[] = {
   REAL("mirostat_eta", mirostat_eta, 0, 1),
   { .name = "ignore_eos", .read = al_api_read_bool, .offset = FIELD(ignore_eos) },
   { .name = "chat_template_kwargs", .read = read_template_kwargs },
-  { .name = "parallel_tool_calls", .read = al_api_check_bool },
+  { .name = "parallel_tool_calls", .read = al_api_read_bool, .offset = FIELD(parallel_tool_calls) },
+  { .name = "reasoning_format", .read = read_reasoning_format },
+  { .name = "grammar", .read = al_api_read_grammar },
+  { .name = "lora", .read = al_api_read_lora },
   /* Named so that whoever sends them knows: nothing here would honour them. */
   { .name = "moderation", .read = al_api_refuse, .words = "there is no moderation model here" },
   { .name = "prompt_cache_options", .read = al_api_refuse, .words = "prefixes are cached without being asked" },

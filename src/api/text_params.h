@@ -32,6 +32,7 @@ struct al_api_text_params {
   bool parallel_tool_calls; /* true unless the request says otherwise */
   bool keeps_reasoning;
   const char *reasoning_effort;          /* the template's variable; nullptr: not given */
+  bool sets_thinking, thinks;            /* the template's enable_thinking, unless template_kwargs has it */
   const struct al_json *template_kwargs; /* an object, or nullptr; borrowed from the body */
 
   enum al_text_format format;
@@ -57,8 +58,12 @@ al_api_param_fn al_api_read_model;
 /* A response format: an object whose type is "text"; the structured ones are refused by the path of their type. */
 enum al_code al_api_check_text_format(const struct al_json *format, const char *path, struct al_err *err);
 
-/* {"messages": [...], "tools"?, "reasoning_effort"?, <chat_template_kwargs>}: what the chat template sees. The messages
- * are written between the two. */
+/* Table readers of what conversations share. */
+al_api_param_fn al_api_read_lora;             /* lora.c */
+al_api_param_fn al_api_read_reasoning_effort; /* a word for the template; "none" also says enable_thinking: false */
+
+/* {"messages": [...], "tools"?, "reasoning_effort"?, "enable_thinking"?, <chat_template_kwargs>}: what the chat
+ * template sees. The messages are written between the two. */
 void al_api_chat_begin(struct al_json_writer *w);
 enum al_code al_api_chat_end(struct al_json_writer *w, const struct al_api_text_params *params,
                              struct al_json_doc **chat, struct al_err *err);
