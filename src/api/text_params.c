@@ -100,7 +100,7 @@ static enum al_code add_stop(struct al_api_text_params *params, const struct al_
   return AL_OK;
 }
 
-static enum al_code read_stop(const struct al_api_param *param, const struct al_json *body, void *target,
+enum al_code al_api_read_stop(const struct al_api_param *param, const struct al_json *body, void *target,
                               struct al_err *err)
 {
   struct al_api_text_params *params = target;
@@ -360,7 +360,7 @@ static const struct al_api_param shared[] = {
   REAL("presence_penalty", presence_penalty, -2, 2),
   REAL("frequency_penalty", frequency_penalty, -2, 2),
   { .name = "seed", .read = read_seed },
-  { .name = "stop", .read = read_stop },
+  { .name = "stop", .read = al_api_read_stop },
   { .name = "logit_bias", .read = read_logit_bias },
   { .name = "metadata", .read = read_metadata },
   /* Beyond OpenAI's API: docs/api.md */

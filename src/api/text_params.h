@@ -6,6 +6,9 @@
 #include "api/params.h"
 #include "inference/inference.h"
 
+constexpr int AL_API_MAX_CHOICES = 128;
+constexpr int AL_API_MAX_TOP_LOGPROBS = 20;
+
 struct al_api_text_params {
   struct al_arena *arena; /* borrowed: what is kept is copied into it */
   const char *model;      /* nullptr while absent */
@@ -54,6 +57,7 @@ enum al_code al_api_text_params_check(const struct al_api_text_params *params, c
 enum al_code al_api_model_name(struct al_arena *arena, struct al_str name, const char **copy, struct al_err *err);
 /* For the tables of /load and /unload as well: reads into `const char *`; the target begins with its arena pointer. */
 al_api_param_fn al_api_read_model;
+al_api_param_fn al_api_read_stop; /* a string or strings; the target begins with struct al_api_text_params */
 
 /* A response format: an object whose type is "text"; the structured ones are refused by the path of their type. */
 enum al_code al_api_check_text_format(const struct al_json *format, const char *path, struct al_err *err);
