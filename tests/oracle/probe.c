@@ -4,9 +4,14 @@
  *                                 say); prints the token ids of each
  *   probe MODEL logits OUT N      standard input: a JSON array of ids a line; appends float[n][n_vocab] to OUT for each
  *                                 and prints N ids chosen greedily after it
+ *   probe MODEL embed OUT         standard input: a JSON array of arrays of ids a line, run together; appends the
+ *                                 float[n_embd] of each to OUT
+ *   probe MODEL pairs             standard input: [query, document] a line; prints the token ids of the pair
  *   probe MODEL time              prints how long the load takes and what the model holds
  *
- * MODEL is a Hugging Face directory or a .gguf file. Options behind: --quant TYPE, --bos, --no-special. */
+ * MODEL is a Hugging Face directory or a .gguf file. Options behind: --quant TYPE, --bos, --no-special,
+ * --adapter PATH=SCALE (a PEFT directory or a .gguf file; may be repeated; logits are then run once more without them,
+ * into OUT.bare). */
 #include "base/clock.h"
 #include "codec/json.h"
 #include "engine/llama/llama_engine.h"
@@ -108,6 +113,77 @@ static void run_prompt(struct probe *p, const char *line, FILE *out, int n_greed
   (void)printf("\n");
 }
 
+static void embed(struct probe *p, const char *line, FILE *out)
+{
+  AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = parse_line(line);
+  static struct al_text_item items[8192];
+  size_t n = 0;
+  int32_t n_texts = 0;
+  struct al_json_iter texts = al_json_iter(al_json_root(doc));
+  while (al_json_next(&texts)) {
+    struct al_json_iter ids = al_json_iter(texts.value);
+    for (int32_t i = 0; al_json_next(&ids) && n < AL_COUNT(items); i++)
+      items[n++] = (struct al_text_item){ (int32_t)al_json_int(ids.value, 0), i, n_texts, false };
+    n_texts++;
+  }
+  size_t n_floats = (size_t)n_texts * (size_t)p->info.n_embd;
+  float *rows = calloc(n_floats > 0 ? n_floats : 1, sizeof *rows);
+  struct al_err err = {};
+  if (rows == nullptr || p->engine->text->embed(p->model, items, n, rows, nullptr, &err) != AL_OK)
+    fail("embed", &err);
+  (void)fwrite(rows, sizeof *rows, n_floats, out);
+  free(rows);
+}
+
+static void print_pair(struct probe *p, const char *line)
+{
+  AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = parse_line(line);
+  const struct al_json *root = al_json_root(doc);
+  size_t count = 0;
+  struct al_err err = {};
+  if (p->engine->text->tokenize_pair(p->model, al_json_str(al_json_at(root, 0)), al_json_str(al_json_at(root, 1)),
+                                     p->tokens, AL_COUNT(p->tokens), &count, &err) != AL_OK)
+    fail("tokenize_pair", &err);
+  for (size_t i = 0; i < count && i < AL_COUNT(p->tokens); i++)
+    (void)printf("%s%d", i > 0 ? " " : "", (int)p->tokens[i]);
+  (void)printf("\n");
+}
+
+/* "PATH=SCALE" */
+static struct al_adapter_use load_adapter(struct probe *p, const char *argument)
+{
+  static char path[PATH_MAX];
+  char absolute[PATH_MAX];
+  const char *equals = strrchr(argument, '=');
+  (void)snprintf(path, sizeof path, "%.*s", (int)(equals - argument), argument);
+  if (realpath(path, absolute) == nullptr) {
+    perror(path);
+    exit(1);
+  }
+  bool gguf = al_str_ends(al_str(path), al_str(".gguf"));
+  char *files[] = { absolute };
+  struct al_model_descriptor descriptor = {
+    .directory = absolute, .files = files, .n_files = 1, .format = gguf ? AL_FORMAT_GGUF : AL_FORMAT_SAFETENSORS
+  };
+  struct al_adapter_use use = { .scale = strtof(equals + 1, nullptr) };
+  struct al_err err = {};
+  if (p->engine->text->adapter_load(p->model, &descriptor, &use.adapter, &err) != AL_OK)
+    fail("adapter", &err);
+  return use;
+}
+
+static size_t load_adapters(struct probe *p, int argc, char **argv, struct al_adapter_use *uses, size_t capacity)
+{
+  size_t n = 0;
+  for (int i = 3; i + 1 < argc && n < capacity; i++)
+    if (al_streq(argv[i], "--adapter"))
+      uses[n++] = load_adapter(p, argv[i + 1]);
+  struct al_err err = {};
+  if (n > 0 && p->engine->text->adapter_use(p->model, uses, n, &err) != AL_OK)
+    fail("adapter_use", &err);
+  return n;
+}
+
 static void load(struct probe *p, const char *path, const char *quant)
 {
   char absolute[PATH_MAX];
@@ -151,21 +227,45 @@ static bool has_flag(int argc, char **argv, const char *name)
   return false;
 }
 
-static void run(struct probe *p, int argc, char **argv)
+/* Each line of standard input to what argv[2] names. */
+static void run(struct probe *p, int argc, char **argv, FILE *out)
 {
   char *line = nullptr;
   size_t capacity = 0;
-  bool logits = al_streq(argv[2], "logits") && argc >= 5;
-  FILE *out = logits ? fopen(argv[3], "wbe") : nullptr;
-  while (!al_streq(argv[2], "time") && getline(&line, &capacity, stdin) > 0) {
-    if (logits && out != nullptr)
+  const char *task = argv[2];
+  while (!al_streq(task, "time") && getline(&line, &capacity, stdin) > 0) {
+    if (al_streq(task, "logits") && argc >= 5)
       run_prompt(p, line, out, (int)strtol(argv[4], nullptr, 10));
+    else if (al_streq(task, "embed"))
+      embed(p, line, out);
+    else if (al_streq(task, "pairs"))
+      print_pair(p, line);
     else
       print_tokens(p, line);
   }
-  if (out != nullptr)
-    (void)fclose(out);
   free(line);
+}
+
+/* With adapters, and then the same prompts without. */
+static void run_with_adapters(struct probe *p, int argc, char **argv, FILE *out)
+{
+  struct al_adapter_use uses[8];
+  size_t n = load_adapters(p, argc, argv, uses, AL_COUNT(uses));
+  run(p, argc, argv, out);
+  if (n == 0)
+    return;
+  struct al_err err = {};
+  if (p->engine->text->adapter_use(p->model, nullptr, 0, &err) != AL_OK || fseek(stdin, 0, SEEK_SET) != 0)
+    fail("adapter_use", &err);
+  char path[PATH_MAX];
+  (void)snprintf(path, sizeof path, "%s.bare", argv[3]);
+  FILE *bare = fopen(path, "wbe");
+  if (bare == nullptr)
+    exit(1);
+  run(p, argc, argv, bare);
+  (void)fclose(bare);
+  for (size_t i = 0; i < n; i++)
+    p->engine->text->adapter_free(p->model, uses[i].adapter);
 }
 
 int main(int argc, char **argv)
@@ -189,7 +289,11 @@ int main(int argc, char **argv)
   load(&probe, argv[1], option(argc, argv, "--quant", ""));
   (void)fprintf(stderr, "load_ms=%.1f memory_bytes=%llu\n", (double)(al_now_ns() - start) / 1e6,
                 (unsigned long long)probe.info.memory_bytes);
-  run(&probe, argc, argv);
+  bool writes = (al_streq(argv[2], "logits") || al_streq(argv[2], "embed")) && argc >= 4;
+  FILE *out = writes ? fopen(argv[3], "wbe") : nullptr;
+  run_with_adapters(&probe, argc, argv, out);
+  if (out != nullptr)
+    (void)fclose(out);
   probe.engine->unload(probe.model);
   return 0;
 }

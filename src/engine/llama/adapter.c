@@ -159,10 +159,8 @@ static enum al_code open_peft(struct al_engine_model *model, const char *directo
     return al_fail(err, AL_UNSUPPORTED,
                    "a GGUF model takes adapters in GGUF; this one is a PEFT directory: use the safetensors model, or "
                    "convert the adapter");
-  char architecture[64] = "";
-  (void)llama_model_meta_val_str(model->llama, "general.architecture", architecture, sizeof architecture);
   AL_CLEANUP(stream_done) struct al_llama_adapter_stream stream = {};
-  AL_TRY(model->read_adapter(architecture, directory, &stream, err));
+  AL_TRY(model->read_adapter(model->llama, directory, &stream, err));
   al_llama_log_clear();
   *lora = llama_adapter_lora_init_from_file_ptr(model->llama, stream.file);
   if (*lora != nullptr)

@@ -53,8 +53,8 @@ struct al_llama_adapter_stream {
   void (*done)(struct al_llama_adapter_stream *stream);
   const struct al_err *failure; /* why a read failed; code AL_OK while none did */
 };
-/* architecture: libllama's name for that of the model. */
-typedef enum al_code al_llama_adapter_reader(const char *architecture, const char *directory,
+/* model: borrowed, for its metadata. */
+typedef enum al_code al_llama_adapter_reader(const struct llama_model *model, const char *directory,
                                              struct al_llama_adapter_stream *stream, struct al_err *err);
 /* For engines that know how the tensors of a PEFT directory are named in libllama. */
 void al_llama_runner_read_adapters(struct al_engine_model *model, al_llama_adapter_reader *reader);

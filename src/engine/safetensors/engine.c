@@ -1,6 +1,7 @@
 #include "engine/llama/params.h"
 #include "engine/preflight.h"
 #include "engine/safetensors/family.h"
+#include "engine/safetensors/peft.h"
 #include "engine/safetensors/safetensors_engine.h"
 #include "engine/safetensors/vgguf_stream.h"
 
@@ -74,7 +75,9 @@ static enum al_code load(const struct al_model_descriptor *descriptor, const str
   struct al_load_options resolved = *options;
   if (resolved.n_ctx <= 0)
     resolved.n_ctx = decided.n_ctx;
-  return al_llama_runner_new(model, &resolved, out, err);
+  AL_TRY(al_llama_runner_new(model, &resolved, out, err));
+  al_llama_runner_read_adapters(*out, al_peft_open);
+  return AL_OK;
 }
 
 static struct llama_model *reopen(void *user, int n_gpu_layers, struct al_err *err)
@@ -103,7 +106,7 @@ static enum al_code preflight(const struct al_model_descriptor *descriptor, cons
 const struct al_engine al_engine_safetensors = {
   .runtime = "safetensors_cpp",
   .formats = 1U << AL_FORMAT_SAFETENSORS,
-  .capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE,
+  .capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_RERANK,
   .supports = supports,
   .estimate = estimate,
   .load = load,
