@@ -57,6 +57,7 @@ static void finish_exchange(struct al_net_connection *connection, int status)
   const struct al_http_server_options *options = &connection->loop->server->options;
   connection->exchange = nullptr;
   exchange->connection = nullptr;
+  al_net_websocket_gone(exchange);
   while (exchange->n_before > 0) {
     const struct al_http_middleware *middleware = &options->middleware[--exchange->n_before];
     if (middleware->after != nullptr)
@@ -78,7 +79,7 @@ static void abandon_exchange(struct al_net_connection *connection, enum al_net_c
     end_running(connection);
   else /* no handler has seen it: the user's reference is still ours */
     al_http_unref(connection->exchange);
-  finish_exchange(connection, 499);
+  finish_exchange(connection, connection->exchange->websocket != nullptr ? 101 : 499);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -132,6 +133,7 @@ static void end_connection(struct al_net_connection *connection)
 void al_net_connection_answered(struct al_net_connection *connection, bool close_now)
 {
   bool keep_alive = connection->exchange->keep_alive && !connection->loop->draining;
+  connection->abandoned_input |= al_net_websocket_expects_more(connection->exchange);
   end_running(connection);
   finish_exchange(connection, connection->exchange->status);
   if (close_now) {
@@ -243,6 +245,8 @@ void al_net_connection_dispatch(struct al_net_connection *connection)
     exchange->match.route->handler(exchange, server->options.app);
   else if (exchange->admission == AL_NET_ADMITTED)
     answer_unrouted(exchange);
+  if (exchange->websocket != nullptr)
+    al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_QUIET);
   al_http_unref(exchange);
   al_net_connection_flush(connection);
 }
@@ -293,6 +297,7 @@ void al_net_connection_expired(struct al_net_timed *timed)
       al_net_connection_close(connection); /* it has not said a word: nobody waits for an answer */
     break;
   case AL_NET_WRITE: write_expired(connection); break;
+  case AL_NET_QUIET: al_net_websocket_quiet(connection); break;
   case AL_NET_IDLE:
   case AL_NET_LAST:
   case AL_NET_LINGER:

@@ -77,6 +77,14 @@ bool al_net_connection_admit_body(struct al_net_connection *connection);
 void al_net_connection_dispatch(struct al_net_connection *connection);
 void al_net_connection_refuse(struct al_net_connection *connection, struct al_net_fault fault);
 
+/* WebSockets: websocket.c. The exchange of a RUNNING connection has one. */
+void al_net_websocket_input(struct al_net_connection *connection, struct al_str bytes);
+void al_net_websocket_quiet(struct al_net_connection *connection); /* nothing has come for a while */
+/* These accept any exchange, and do nothing for one without; drain accepts nullptr. */
+void al_net_websocket_drain(struct al_http_exchange *exchange);
+void al_net_websocket_gone(struct al_http_exchange *exchange);
+bool al_net_websocket_expects_more(const struct al_http_exchange *exchange); /* the client has not said Close */
+
 /* Writing: connection_write.c */
 void al_net_connection_flush(struct al_net_connection *connection);
 void al_net_connection_say_continue(struct al_net_connection *connection);

@@ -134,8 +134,7 @@ static int on_headers_complete(llhttp_t *parser)
   if (parser->http_major != 1 || parser->http_minor > 1)
     return refuse(connection, 505, "http_version", "Only HTTP/1.0 and HTTP/1.1 are spoken here.");
   exchange->keep_alive = llhttp_should_keep_alive(parser) == 1;
-  /* A WebSocket would begin here: a route that takes upgrades leaves this flag, answers 101 and is handed the stream
-   * instead of becoming an exchange. Until then an offer to upgrade is politely ignored, as RFC 9110 allows. */
+  /* An offer to upgrade is a handler's to take (websocket.h); all others ignore it politely, as RFC 9110 allows. */
   parser->upgrade = 0;
   connection->fault = al_net_request_check(exchange);
   if (connection->fault.status != 0)
@@ -277,7 +276,9 @@ void al_net_connection_take_input(struct al_net_connection *connection, struct a
   while (bytes.size > 0) {
     if (connection->phase == AL_NET_CONN_IDLE && !al_net_connection_begin_request(connection))
       return;
-    if (connection->phase == AL_NET_CONN_RUNNING)
+    if (connection->phase == AL_NET_CONN_RUNNING && connection->exchange->websocket != nullptr)
+      al_net_websocket_input(connection, bytes);
+    else if (connection->phase == AL_NET_CONN_RUNNING)
       keep_for_later(connection, bytes);
     if (connection->phase != AL_NET_CONN_HEAD && connection->phase != AL_NET_CONN_BODY)
       return;

@@ -91,6 +91,8 @@ void al_net_connection_flush(struct al_net_connection *connection)
 static void running_written(struct al_net_connection *connection)
 {
   al_net_deadline_clear(&connection->timed);
+  if (connection->exchange->websocket != nullptr)
+    al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_QUIET);
   al_net_response_sent(connection->exchange);
   if (connection->output_ended)
     al_net_connection_answered(connection, connection->output_broken);

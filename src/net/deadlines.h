@@ -15,6 +15,7 @@ enum al_net_deadline {
   AL_NET_IDLE,   /* the next request must have begun */
   AL_NET_LAST,   /* while draining: the request that is on its way must have begun */
   AL_NET_WRITE,  /* the client must have taken something */
+  AL_NET_QUIET,  /* a WebSocket's client must have said something */
   AL_NET_LINGER, /* the client must have closed its side */
   AL_NET_DEADLINE_COUNT,
 };

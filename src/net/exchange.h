@@ -27,6 +27,8 @@ enum al_net_admission { AL_NET_NOT_ASKED, AL_NET_ADMITTED, AL_NET_REFUSED };
 
 enum al_net_answer { AL_NET_NO_ANSWER, AL_NET_STREAMING, AL_NET_ANSWERED };
 
+struct al_net_websocket;
+
 struct al_http_exchange {
   atomic_int n_users;
   atomic_int n_holds;
@@ -51,6 +53,9 @@ struct al_http_exchange {
   char id[32];
   size_t n_before;                 /* middlewares whose `before` has run; loop thread only, as is */
   enum al_net_admission admission; /* what they said */
+
+  struct al_net_websocket *websocket; /* what the answer has become, or nullptr; loop thread only */
+  atomic_bool spoke;                  /* a message has gone out since the loop last looked */
 
   /* the answer */
   struct al_mutex lock;
@@ -88,6 +93,11 @@ struct al_net_fault {
 struct al_net_fault al_net_request_check(struct al_http_exchange *exchange);
 /* Counts the headers called `name`. */
 size_t al_net_request_count(const struct al_http_exchange *exchange, const char *name);
+
+/* Answers 101: what is sent from now on goes to the wire as it is. */
+void al_net_response_upgrade(struct al_http_exchange *exchange, const char *accept);
+/* al_http_send of two pieces in one write. */
+bool al_net_response_send(struct al_http_exchange *exchange, struct al_str head, struct al_str bytes);
 
 /* Bytes for the wire, taken by the loop. */
 struct al_net_output {

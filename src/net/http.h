@@ -62,6 +62,8 @@ struct al_http_limits {      /* 0 takes the default in brackets */
   int64_t idle_timeout_ms;   /* [75 s] keep-alive without a request */
   size_t max_queued_bytes;   /* [1 MB] of an answer waiting for a slow client: past it, producers are told */
   int64_t write_timeout_ms;  /* [30 s] without the client taking a byte: cancelled and closed */
+  int64_t ping_interval_ms;  /* [30 s] a silent WebSocket is pinged; silent once more, it is closed */
+  int64_t websocket_idle_ms; /* [1 h] a WebSocket without a message is closed */
 };
 
 struct al_http_server_options {

@@ -179,6 +179,8 @@ static void begin_drain(struct al_net_loop *loop, int64_t deadline_ns)
     next = at->next;
     if (at->phase == AL_NET_CONN_IDLE)
       drain_idle(loop, at);
+    else
+      al_net_websocket_drain(at->exchange);
   }
   if (deadline_ns != AL_NO_DEADLINE) {
     int64_t left_ms = (deadline_ns - al_now_ns()) / AL_NS_PER_MS;
@@ -273,9 +275,13 @@ static enum al_code open_handles(struct al_net_loop *loop, const int *fds, size_
 {
   const struct al_http_limits *limits = &loop->server->options.limits;
   const int64_t lengths_ms[AL_NET_DEADLINE_COUNT] = {
-    [AL_NET_HEAD] = limits->header_timeout_ms, [AL_NET_BODY] = limits->body_timeout_ms,
-    [AL_NET_IDLE] = limits->idle_timeout_ms,   [AL_NET_LAST] = LAST_MS,
-    [AL_NET_WRITE] = limits->write_timeout_ms, [AL_NET_LINGER] = LINGER_MS
+    [AL_NET_HEAD] = limits->header_timeout_ms,
+    [AL_NET_BODY] = limits->body_timeout_ms,
+    [AL_NET_IDLE] = limits->idle_timeout_ms,
+    [AL_NET_LAST] = LAST_MS,
+    [AL_NET_WRITE] = limits->write_timeout_ms,
+    [AL_NET_QUIET] = limits->ping_interval_ms,
+    [AL_NET_LINGER] = LINGER_MS,
   };
   AL_TRY(al_net_deadlines_init(&loop->deadlines, &loop->uv, lengths_ms, al_net_connection_expired, err));
   (void)uv_timer_init(&loop->uv, &loop->drain);

@@ -38,8 +38,7 @@ static void give_up(struct al_http_exchange *exchange)
 
 static bool has_body(const struct al_http_exchange *exchange)
 {
-  return exchange->method != AL_HTTP_HEAD && exchange->status >= 200 && exchange->status != 204 &&
-         exchange->status != 304;
+  return exchange->method != AL_HTTP_HEAD && exchange->status != 204 && exchange->status != 304;
 }
 
 /* length < 0: streamed. */
@@ -69,7 +68,7 @@ static void put_head(struct al_http_exchange *exchange, const char *content_type
 /* false when there has been an answer already, or nobody is left to hear one. Lock held. */
 static bool start_answer(struct al_http_exchange *exchange, int status)
 {
-  assert(status >= 200 && status <= 599);
+  assert(status == 101 || (status >= 200 && status <= 599));
   if (exchange->gone) {
     exchange->answer = AL_NET_ANSWERED;
     return false;
@@ -137,35 +136,57 @@ void al_http_begin(struct al_http_exchange *exchange, int status, const char *co
     wake_loop(exchange);
 }
 
-static void put_chunk(struct al_http_exchange *exchange, struct al_str bytes)
+void al_net_response_upgrade(struct al_http_exchange *exchange, const char *accept)
+{
+  AL_LOCKED(&exchange->lock);
+  if (!start_answer(exchange, 101))
+    return;
+  exchange->answer = AL_NET_STREAMING;
+  al_buf_printf(&exchange->out,
+                "HTTP/1.1 101 %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
+                "x-request-id: %s\r\n\r\n",
+                al_net_reason_phrase(101), accept, exchange->id);
+  if (exchange->out.failed)
+    give_up(exchange);
+  else
+    wake_loop(exchange);
+}
+
+static void put_chunk(struct al_http_exchange *exchange, struct al_str head, struct al_str bytes)
 {
   struct al_buf *out = &exchange->out;
   if (exchange->chunked)
-    al_buf_printf(out, "%zx\r\n", bytes.size);
+    al_buf_printf(out, "%zx\r\n", head.size + bytes.size);
+  al_buf_add(out, head.data, head.size);
   al_buf_add(out, bytes.data, bytes.size);
   if (exchange->chunked)
     al_buf_str(out, "\r\n");
 }
 
-bool al_http_send(struct al_http_exchange *exchange, struct al_str bytes)
+bool al_net_response_send(struct al_http_exchange *exchange, struct al_str head, struct al_str bytes)
 {
   AL_LOCKED(&exchange->lock);
   if (exchange->gone || exchange->answer != AL_NET_STREAMING)
     return false;
-  if (bytes.size == 0 || !has_body(exchange))
+  if (head.size + bytes.size == 0 || !has_body(exchange))
     return true; /* an empty chunk would end the body */
   /* Looked at before this send, so that one event may be larger than the cap. */
   if (exchange->out.size + exchange->n_in_flight > exchange->max_queued_bytes) {
     give_up(exchange);
     return false;
   }
-  put_chunk(exchange, bytes);
+  put_chunk(exchange, head, bytes);
   if (exchange->out.failed) {
     give_up(exchange);
     return false;
   }
   wake_loop(exchange);
   return true;
+}
+
+bool al_http_send(struct al_http_exchange *exchange, struct al_str bytes)
+{
+  return al_net_response_send(exchange, (struct al_str){}, bytes);
 }
 
 /* All users are gone: nobody called al_http_end, so what was sent is only a part and must not look complete. */

@@ -28,6 +28,8 @@ static void fill_limits(struct al_http_limits *limits)
     .idle_timeout_ms = ms_or(limits->idle_timeout_ms, 75'000),
     .max_queued_bytes = size_or(limits->max_queued_bytes, 1 << 20),
     .write_timeout_ms = ms_or(limits->write_timeout_ms, 30'000),
+    .ping_interval_ms = ms_or(limits->ping_interval_ms, 30'000),
+    .websocket_idle_ms = ms_or(limits->websocket_idle_ms, 3'600'000),
   };
 }
 

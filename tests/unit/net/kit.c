@@ -1,6 +1,7 @@
 #include "kit.h"
 
 #include "base/clock.h"
+#include "net/websocket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -79,13 +80,53 @@ static void large(struct al_http_exchange *exchange, void *app)
   al_http_reply(exchange, 200, "text/plain", al_buf_view(&text));
 }
 
+/* --- a WebSocket: echoes, and does what it is told --- */
+
+static void websocket_message(struct al_http_exchange *exchange, struct al_str text, void *user)
+{
+  struct kit *kit = user;
+  if (al_str_is(text, "bye")) {
+    al_websocket_close(exchange, AL_WEBSOCKET_NORMAL, "as you wish");
+    kit->sent_after_close |= al_websocket_send(exchange, al_str("too late"));
+  } else if (al_str_is(text, "hold")) {
+    later(exchange, kit);
+  } else if (al_str_is(text, "flood")) {
+    static const char many[4096] = "x";
+    while (al_websocket_send(exchange, al_str_n(many, sizeof many)))
+      ;
+  } else {
+    (void)al_websocket_send(exchange, text);
+  }
+}
+
+static void websocket_draining(struct al_http_exchange *exchange, void *user)
+{
+  struct kit *kit = user;
+  if (!kit->ignores_drain)
+    al_websocket_close(exchange, AL_WEBSOCKET_GOING_AWAY, "shutting down");
+}
+
+static void websocket_closed(struct al_http_exchange *exchange, void *user)
+{
+  struct kit *kit = user;
+  kit->n_closed++;
+  assert_false(al_websocket_send(exchange, al_str("nobody")));
+}
+
+static void websocket(struct al_http_exchange *exchange, void *app)
+{
+  static const struct al_websocket_handler handler = { websocket_message, websocket_draining, websocket_closed };
+  if (al_websocket_accept(exchange, &handler, app))
+    (void)al_websocket_send(exchange, al_str("welcome"));
+}
+
 static const struct al_http_route routes[] = {
   { AL_HTTP_GET, "/hello", hello, 0 },         { AL_HTTP_POST, "/echo", echo, 0 },
   { AL_HTTP_POST, "/small", echo, 16 },        { AL_HTTP_GET, "/items/{id}", show, 0 },
   { AL_HTTP_GET, "/models/{id...}", show, 0 }, { AL_HTTP_DELETE, "/models/{id...}", show, 0 },
   { AL_HTTP_GET, "/stream", stream, 0 },       { AL_HTTP_GET, "/later", later, 0 },
   { AL_HTTP_POST, "/later", later, 0 },        { AL_HTTP_GET, "/forget", forget, 0 },
-  { AL_HTTP_GET, "/large", large, 0 },
+  { AL_HTTP_GET, "/large", large, 0 },         { AL_HTTP_GET, "/ws", websocket, 100'000 },
 };
 
 static bool count_before(struct al_http_exchange *exchange, void *app)

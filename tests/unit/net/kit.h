@@ -19,6 +19,8 @@ struct kit {
   int port;
   struct al_queue *held; /* exchanges of /later and /stream-later, each with a reference */
   atomic_int n_before, n_after, last_after_status;
+  atomic_int n_closed; /* WebSockets of /ws that have ended */
+  atomic_bool sent_after_close, ignores_drain;
   struct al_queue *afters; /* one entry (the status) for each answer that has ended */
 };
 
