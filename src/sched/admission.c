@@ -1,4 +1,5 @@
-/* Who runs: first come first served while slots and cells last. */
+/* Who runs: first come first served while slots and cells last, but for those whose prompt somebody computes already.
+ */
 #include "base/clock.h"
 #include "sched/dry.h"
 #include "sched/scheduler_impl.h"
@@ -35,6 +36,7 @@ void al_scheduler_end(struct al_scheduler *s, struct al_sequence *sequence, enum
     s->wait_for_release = false;
   }
   leave_batch(s, sequence);
+  al_adapter_set_unref(&s->sets, AL_TAKE(sequence->adapters));
   sequence->request.sink->done(sequence->request.user, &result);
   al_sequence_free(sequence);
 }
@@ -50,6 +52,7 @@ static bool was_cancelled(const struct al_sequence *sequence, struct al_err *err
 void al_scheduler_drop_cancelled(struct al_scheduler *s)
 {
   struct al_err err;
+  al_scheduler_drop_embeddings(s, nullptr);
   for (size_t i = s->n_running; i-- > 0;)
     if (was_cancelled(s->running[i], &err))
       al_scheduler_end(s, s->running[i], AL_END_FAILED, &err);
@@ -63,7 +66,8 @@ void al_scheduler_drop_cancelled(struct al_scheduler *s)
   }
 }
 
-static enum al_code make_sampler(struct al_scheduler *s, struct al_sequence *sequence, struct al_err *err)
+/* What it needs before it may run. */
+static enum al_code equip(struct al_scheduler *s, struct al_sequence *sequence, struct al_err *err)
 {
   struct al_sampler_options options = {
     .sampling = sequence->request.sampling,
@@ -73,8 +77,14 @@ static enum al_code make_sampler(struct al_scheduler *s, struct al_sequence *seq
     AL_TRY(al_scheduler_need_dry_breakers(s, err));
     options.dry_breakers = s->dry_breakers;
   }
-  if (sequence->request.ignore_eos)
+  const struct al_generation *request = &sequence->request;
+  if (request->ignore_eos)
     AL_TRY(al_scheduler_need_end_tokens(s, err));
+  if (request->logprobs > 0 || request->constraint.ops != nullptr)
+    AL_TRY(al_scheduler_need_kept(s, err));
+  if (sequence->adapters == nullptr)
+    AL_TRY(
+        al_adapter_sets_find(&s->sets, request->adapters, request->n_adapters, s->n_turns, &sequence->adapters, err));
   AL_TRY(al_sampler_new(&options, &sequence->sampler, err));
   return al_sampler_accept(sequence->sampler, sequence->tokens, sequence->n_tokens, err);
 }
@@ -89,22 +99,37 @@ static void begin(struct al_scheduler *s, struct al_sequence *sequence)
   sequence->request.sink->admitted(sequence->request.user);
 }
 
+/* The head of those who wait: true when it has left that list, for good or into `waits`, those for whom somebody else
+ * computes the prompt at the moment. */
+static bool admit_first(struct al_scheduler *s, struct al_sequence_list *waits)
+{
+  struct al_sequence *sequence = s->waiting.first;
+  struct al_err err = {};
+  enum al_code code = sequence->sampler == nullptr ? equip(s, sequence, &err) : AL_OK;
+  bool shares = code == AL_OK && al_kv_should_wait(&s->kv, sequence);
+  if (code == AL_OK && !shares && !al_kv_acquire(&s->kv, sequence))
+    return false;
+  sequence = al_sequence_list_pop(&s->waiting);
+  if (shares)
+    al_sequence_list_push(waits, sequence);
+  else if (code == AL_OK)
+    begin(s, sequence);
+  else
+    al_scheduler_end(s, sequence, AL_END_FAILED, &err);
+  return true;
+}
+
 void al_scheduler_admit(struct al_scheduler *s)
 {
+  struct al_sequence_list waits = {};
   while (s->waiting.first != nullptr && s->n_running < (size_t)s->info.n_seq_max) {
     if (s->wait_for_release && s->n_running > 0)
-      return;
-    struct al_sequence *sequence = s->waiting.first;
-    struct al_err err = {};
-    enum al_code code = sequence->sampler == nullptr ? make_sampler(s, sequence, &err) : AL_OK;
-    if (code == AL_OK && !al_kv_acquire(&s->kv, sequence))
-      return;
-    sequence = al_sequence_list_pop(&s->waiting);
-    if (code == AL_OK)
-      begin(s, sequence);
-    else
-      al_scheduler_end(s, sequence, AL_END_FAILED, &err);
+      break;
+    if (!admit_first(s, &waits))
+      break;
   }
+  al_sequence_list_append(&waits, &s->waiting);
+  s->waiting = waits;
 }
 
 void al_scheduler_preempt_youngest(struct al_scheduler *s)

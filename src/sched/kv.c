@@ -5,7 +5,7 @@
 constexpr size_t LEAST_REUSE = 8; /* a shorter common prefix is not worth a slot */
 
 enum al_code al_kv_init(struct al_kv *kv, const struct al_scheduler_options *options, const struct al_text_info *info,
-                        struct al_err *err)
+                        struct al_adapter_sets *sets, struct al_err *err)
 {
   struct al_kv_slot *slots = al_calloc((size_t)info->n_seq_max, sizeof *slots);
   if (slots == nullptr)
@@ -13,6 +13,7 @@ enum al_code al_kv_init(struct al_kv *kv, const struct al_scheduler_options *opt
   *kv = (struct al_kv){
     .ops = options->ops,
     .model = options->model,
+    .sets = sets,
     .gate = options->gate,
     .slots = slots,
     .n_slots = info->n_seq_max,
@@ -23,8 +24,10 @@ enum al_code al_kv_init(struct al_kv *kv, const struct al_scheduler_options *opt
 
 void al_kv_done(struct al_kv *kv)
 {
-  for (int32_t i = 0; i < kv->n_slots; i++)
+  for (int32_t i = 0; i < kv->n_slots; i++) {
     al_free(kv->slots[i].tokens);
+    al_adapter_set_unref(kv->sets, kv->slots[i].adapters);
+  }
   al_free(kv->slots);
   *kv = (struct al_kv){};
 }
@@ -41,6 +44,7 @@ static void clear(struct al_kv *kv, int32_t slot)
 {
   (void)forget(kv, slot, 0);
   al_free(kv->slots[slot].tokens);
+  al_adapter_set_unref(kv->sets, kv->slots[slot].adapters);
   kv->slots[slot] = (struct al_kv_slot){};
 }
 
@@ -112,16 +116,22 @@ static size_t common_prefix(const int32_t *a, size_t n_a, const int32_t *b, size
   return length;
 }
 
+static bool can_copy(const struct al_kv *kv)
+{
+  return kv->partial == AL_KV_PARTIAL_YES && kv->ops->sequence_copy != nullptr;
+}
+
 /* How much of the slot the sequence could use. One token must stay to be decoded, or there would be no logits. */
 static size_t usable(const struct al_kv *kv, const struct al_kv_slot *slot, const struct al_sequence *sequence)
 {
   bool running = slot->use == AL_KV_RUNNING;
   const int32_t *tokens = running ? slot->owner->tokens : slot->tokens;
   size_t n_tokens = running ? slot->owner->n_past : slot->n_tokens;
-  size_t length = common_prefix(tokens, n_tokens, sequence->tokens, sequence->n_tokens - 1);
-  bool can_copy = kv->partial == AL_KV_PARTIAL_YES && kv->ops->sequence_copy != nullptr;
-  if (running && !can_copy)
+  if (sequence->adapters != (running ? slot->owner->adapters : slot->adapters) || al_sequence_tells_prompt(sequence))
     return 0;
+  if (running && !can_copy(kv))
+    return 0;
+  size_t length = common_prefix(tokens, n_tokens, sequence->tokens, sequence->n_tokens - 1);
   if (length < n_tokens && (kv->partial == AL_KV_PARTIAL_NO || length < LEAST_REUSE))
     return 0;
   return length;
@@ -148,6 +158,44 @@ static void prefer_copy(const struct al_kv *kv, const struct al_sequence *sequen
   size_t need = sequence->n_tokens - match->length + 1;
   if (kv->ops->sequence_copy != nullptr && free_slot(kv) >= 0 && used_cells(kv) + need <= kv->n_cells)
     match->take = false;
+}
+
+/* Finds out once whether the engine can forget a part, at the price of one cached token. */
+static void probe_partial(struct al_kv *kv, struct al_sequence *sequence)
+{
+  if (kv->partial != AL_KV_PARTIAL_UNKNOWN || sequence->n_past < 2)
+    return;
+  bool done = forget(kv, sequence->slot, sequence->n_past - 1);
+  kv->partial = done ? AL_KV_PARTIAL_YES : AL_KV_PARTIAL_NO;
+  sequence->n_past -= done;
+}
+
+/* --- waiting for a prefix --------------------------------------------------------------------------------------- */
+
+constexpr size_t LEAST_GAIN = 32; /* fewer tokens are computed as fast as waited for */
+
+/* How much of the waiting one's prompt the running one has computed or is about to. */
+static size_t promised(const struct al_sequence *running, const struct al_sequence *waiting)
+{
+  if (running->adapters != waiting->adapters)
+    return 0;
+  return common_prefix(running->tokens, running->n_tokens, waiting->tokens, waiting->n_tokens - 1);
+}
+
+bool al_kv_should_wait(struct al_kv *kv, const struct al_sequence *sequence)
+{
+  if (kv->ops->sequence_copy == nullptr || al_sequence_tells_prompt(sequence))
+    return false;
+  for (int32_t i = 0; i < kv->n_slots && kv->partial != AL_KV_PARTIAL_NO; i++) {
+    struct al_sequence *running = kv->slots[i].use == AL_KV_RUNNING ? kv->slots[i].owner : nullptr;
+    size_t length = running != nullptr ? promised(running, sequence) : 0;
+    if (length < LEAST_GAIN)
+      continue;
+    probe_partial(kv, running);
+    if (kv->partial != AL_KV_PARTIAL_NO && length >= running->n_past + LEAST_GAIN)
+      return true;
+  }
+  return false;
 }
 
 /* --- acquire and release ---------------------------------------------------------------------------------------- */
@@ -200,6 +248,7 @@ static void take_over(struct al_kv *kv, struct al_sequence *sequence, const stru
     }
   }
   al_free(slot->tokens);
+  al_adapter_set_unref(kv->sets, slot->adapters);
   run_in(kv, sequence, match->slot);
 }
 
@@ -229,16 +278,6 @@ bool al_kv_acquire(struct al_kv *kv, struct al_sequence *sequence)
   return true;
 }
 
-/* Finds out once whether the engine can forget a part, at the price of one cached token. */
-static void probe_partial(struct al_kv *kv, struct al_sequence *sequence)
-{
-  if (kv->partial != AL_KV_PARTIAL_UNKNOWN || sequence->n_past < 2)
-    return;
-  bool done = forget(kv, sequence->slot, sequence->n_past - 1);
-  kv->partial = done ? AL_KV_PARTIAL_YES : AL_KV_PARTIAL_NO;
-  sequence->n_past -= done;
-}
-
 void al_kv_release(struct al_kv *kv, struct al_sequence *sequence, bool keep)
 {
   struct al_kv_slot *slot = &kv->slots[sequence->slot];
@@ -248,6 +287,7 @@ void al_kv_release(struct al_kv *kv, struct al_sequence *sequence, bool keep)
     *slot = (struct al_kv_slot){
       .use = AL_KV_IDLE,
       .tokens = AL_TAKE(sequence->tokens),
+      .adapters = al_adapter_set_ref(sequence->adapters),
       .n_tokens = sequence->n_past,
       .n_shared = al_min_size(slot->n_shared, sequence->n_past),
       .last_used = ++kv->clock,

@@ -15,8 +15,9 @@ enum al_kv_use { AL_KV_FREE, AL_KV_RUNNING, AL_KV_IDLE };
 
 struct al_kv_slot {
   enum al_kv_use use;
-  const struct al_sequence *owner; /* running: borrowed */
+  struct al_sequence *owner;       /* running: borrowed */
   int32_t *tokens;                 /* idle: owned, n_tokens of them in the cache */
+  struct al_adapter_set *adapters; /* idle: a reference; what the cache was computed with */
   size_t n_tokens;
   size_t n_shared;
   uint64_t last_used;
@@ -25,6 +26,7 @@ struct al_kv_slot {
 struct al_kv {
   const struct al_text_ops *ops;
   struct al_engine_model *model;
+  struct al_adapter_sets *sets; /* borrowed */
   struct al_gate gate;
   struct al_kv_slot *slots;
   int32_t n_slots;
@@ -34,12 +36,14 @@ struct al_kv {
 };
 
 enum al_code al_kv_init(struct al_kv *kv, const struct al_scheduler_options *options, const struct al_text_info *info,
-                        struct al_err *err);
+                        struct al_adapter_sets *sets, struct al_err *err);
 void al_kv_done(struct al_kv *kv);
 
 /* Gives the sequence a slot with the longest prefix that is there (n_past, n_shared, slot are set). false: no room.
  * With nothing running it always succeeds. */
 bool al_kv_acquire(struct al_kv *kv, struct al_sequence *sequence);
+/* Would it be wise to wait for a running one that computes the same prompt, and then to share it? */
+bool al_kv_should_wait(struct al_kv *kv, const struct al_sequence *sequence);
 /* Takes the slot back; with `keep` its tokens move into an idle slot. */
 void al_kv_release(struct al_kv *kv, struct al_sequence *sequence, bool keep);
 /* Empties a running sequence's slot, which it keeps: it starts again with its prompt. */

@@ -19,7 +19,7 @@ struct al_sampler {
   struct al_history history;
   struct al_token_table counts;
   struct al_dry dry;
-  struct al_mirostat mirostat;
+  struct al_mirostat mirostat, mirostat_before; /* the last choice */
   struct al_candidates list;
 };
 
@@ -162,6 +162,7 @@ static enum al_code choose_truncated(struct al_sampler *sampler, float *logits, 
 static enum al_code choose_mirostat(struct al_sampler *sampler, float *logits, int32_t *token, struct al_err *err)
 {
   struct al_candidates *list = &sampler->list;
+  sampler->mirostat_before = sampler->mirostat;
   AL_TRY(al_candidates_top_k(list, logits, sampler->n_vocab, 0, err));
   heat(list, sampler->sampling.temperature);
   al_mirostat_cut(&sampler->mirostat, &sampler->sampling, list, sampler->n_vocab);
@@ -169,6 +170,12 @@ static enum al_code choose_mirostat(struct al_sampler *sampler, float *logits, i
   al_mirostat_learn(&sampler->mirostat, &sampler->sampling, list, chosen);
   *token = list->items[chosen].token;
   return AL_OK;
+}
+
+void al_sampler_take_back(struct al_sampler *sampler)
+{
+  if (sampler->sampling.mirostat != 0 && sampler->sampling.temperature > 0)
+    sampler->mirostat = sampler->mirostat_before;
 }
 
 static enum al_code adjust(struct al_sampler *sampler, float *logits, struct al_err *err)

@@ -30,5 +30,8 @@ enum al_code al_sampler_accept(struct al_sampler *sampler, const int32_t *tokens
 /* Chooses from float[n_vocab], which is changed in place. NaN and infinities are tolerated; AL_INTERNAL when no token
  * has a usable logit. Does not accept the token. */
 enum al_code al_sampler_choose(struct al_sampler *sampler, float *logits, int32_t *token, struct al_err *err);
+/* The last choice does not count: what it taught the sampler is forgotten. The draws go on, the same for the same seed.
+ */
+void al_sampler_take_back(struct al_sampler *sampler);
 
 #endif

@@ -59,6 +59,8 @@ struct al_generation_sink {
   void (*prompt)(void *user, const struct al_generated *token);
   /* One generated token; its piece may be empty. false: stop here (AL_END_STOP). */
   bool (*token)(void *user, const struct al_generated *token);
+  /* The token by which the model ended the generation, before `done`; `token` does not get it. May be nullptr. */
+  void (*end_token)(void *user, const struct al_generated *token);
   void (*done)(void *user, const struct al_generation_result *result); /* exactly once, last */
 };
 
@@ -66,7 +68,7 @@ struct al_generation {
   int32_t *prompt; /* moved on success (al_alloc); 1 .. n_ctx tokens */
   size_t n_prompt;
   struct al_sampling sampling; /* resolved; logit_bias borrowed until `done` */
-  int64_t max_tokens;          /* 0: until the context is full */
+  int64_t max_tokens;          /* 0: until the context is full; -1: none, the prompt is computed and that is all */
   bool ignore_eos;
   int logprobs;         /* 0: none; k > 0: of the chosen token and the k-1 most probable, k-1 <= AL_MOST_LOGPROBS */
   bool prompt_logprobs; /* the prompt is computed anew, no prefix is taken from the cache */

@@ -40,6 +40,12 @@ bool al_sequence_streams(const struct al_sequence *sequence)
   return sequence->n_generated > 0 && sequence->n_tokens - sequence->n_past == 1;
 }
 
+bool al_sequence_tells_prompt(const struct al_sequence *sequence)
+{
+  const struct al_generation *request = &sequence->request;
+  return request->prompt_logprobs && request->sink->prompt != nullptr && sequence->n_told < request->n_prompt;
+}
+
 static double ms_between(int64_t from_ns, int64_t to_ns)
 {
   return (double)(to_ns - from_ns) / (double)AL_NS_PER_MS;

@@ -4,19 +4,22 @@
 #ifndef AL_SCHED_SEQUENCE_H
 #define AL_SCHED_SEQUENCE_H
 
+#include "sched/adapter_set.h"
 #include "sched/sampler.h"
 #include "sched/scheduler.h"
 
 struct al_sequence {
-  struct al_sequence *next;     /* in a waiting list */
-  struct al_generation request; /* its prompt has moved to `tokens` */
-  struct al_sampler *sampler;   /* made when first admitted */
-  int32_t *tokens;              /* prompt and answer */
+  struct al_sequence *next;        /* in a waiting list */
+  struct al_generation request;    /* its prompt has moved to `tokens` */
+  struct al_sampler *sampler;      /* made when first admitted */
+  struct al_adapter_set *adapters; /* a reference, given back by al_scheduler_end; nullptr before */
+  int32_t *tokens;                 /* prompt and answer */
   size_t n_tokens;
   size_t capacity;
   size_t n_past;   /* of them in the KV cache */
   size_t n_shared; /* of those, cells that another sequence holds too */
   size_t n_cached; /* of the prompt, found in the cache when first admitted */
+  size_t n_told;   /* of the prompt, with prompt_logprobs: reported to the sink */
   int32_t slot;    /* the engine's sequence; -1: not running */
   uint64_t order;  /* of arrival: the youngest has the largest */
   int64_t n_generated;
@@ -29,6 +32,8 @@ struct al_sequence *al_sequence_new(const struct al_generation *request); /* nul
 void al_sequence_free(struct al_sequence *sequence);                      /* accepts nullptr */
 enum al_code al_sequence_append(struct al_sequence *sequence, int32_t token, struct al_err *err);
 bool al_sequence_streams(const struct al_sequence *sequence); /* past its prompt */
+/* Its prompt's logits are still wanted: it must be computed, not taken from the cache. */
+bool al_sequence_tells_prompt(const struct al_sequence *sequence);
 /* Fills the counts and times; end and err are the caller's. */
 void al_sequence_result(const struct al_sequence *sequence, struct al_generation_result *result);
 

@@ -2,7 +2,7 @@
 #include "sched/dry.h"
 #include "sched/scheduler_impl.h"
 
-struct al_str al_scheduler_piece(struct al_scheduler *s, int32_t token)
+static struct al_str piece_of(struct al_scheduler *s, int32_t token, bool special)
 {
   constexpr size_t ENOUGH = 64;
   al_buf_clear(&s->piece);
@@ -12,10 +12,19 @@ struct al_str al_scheduler_piece(struct al_scheduler *s, int32_t token)
     char *bytes = al_buf_room(&s->piece, room);
     if (bytes == nullptr)
       return (struct al_str){};
-    s->options.ops->piece(s->options.model, token, false, bytes, room, &size);
+    s->options.ops->piece(s->options.model, token, special, bytes, room, &size);
   }
   al_buf_grew(&s->piece, size);
   return al_buf_view(&s->piece);
+}
+
+void al_scheduler_piece(struct al_scheduler *s, struct al_generated *token)
+{
+  token->piece = piece_of(s, token->token, false);
+  if (token->piece.size > 0)
+    return;
+  token->piece = piece_of(s, token->token, true);
+  token->is_control = token->piece.size > 0;
 }
 
 enum al_code al_scheduler_need_end_tokens(struct al_scheduler *s, struct al_err *err)
@@ -50,7 +59,7 @@ enum al_code al_scheduler_need_dry_breakers(struct al_scheduler *s, struct al_er
   if (bits == nullptr)
     return al_fail_oom(err, n_bytes);
   for (int32_t token = 0; token < s->info.n_vocab; token++) {
-    struct al_str piece = al_scheduler_piece(s, token);
+    struct al_str piece = piece_of(s, token, false);
     bool breaks = false;
     for (size_t i = 0; i < piece.size; i++)
       breaks = breaks || memchr(AL_DRY_BREAKERS, piece.data[i], sizeof AL_DRY_BREAKERS - 1) != nullptr;

@@ -4,7 +4,7 @@
 #include <assert.h>
 
 /* FNV-1a over the token's bytes, continuing from the prefix. */
-static uint64_t hash_more(uint64_t hash, int32_t token)
+uint64_t fake_hash(uint64_t hash, int32_t token)
 {
   for (int shift = 0; shift < 32; shift += 8)
     hash = (hash ^ (((uint32_t)token >> shift) & 0xff)) * 0x100000001b3U;
@@ -22,9 +22,16 @@ void fake_append(struct al_engine_model *model, int32_t sequence, int32_t token)
 {
   struct fake_sequence *s = &model->sequences[sequence];
   assert(model->n_free > 0);
-  uint64_t before = s->count > 0 ? model->cells[s->cells[s->count - 1]].hash : 0xcbf29ce484222325U;
+  if (s->count > 0)
+    assert(model->cells[s->cells[s->count - 1]].adapters == model->adapters);
+  uint64_t before = s->count > 0 ? model->cells[s->cells[s->count - 1]].hash : FAKE_HASH_START;
   int cell = model->free_cells[--model->n_free];
-  model->cells[cell] = (struct fake_cell){ .token = token, .n_refs = 1, .hash = hash_more(before, token) };
+  model->cells[cell] = (struct fake_cell){
+    .token = token,
+    .n_refs = 1,
+    .hash = fake_hash(before, token),
+    .adapters = model->adapters,
+  };
   s->cells[s->count++] = cell;
   note_use(model);
 }

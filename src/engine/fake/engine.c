@@ -110,6 +110,15 @@ static bool allocate(struct al_engine_model *model)
   return true;
 }
 
+static void read_capabilities(struct al_engine_model *model, unsigned capabilities)
+{
+  model->generates = capabilities == 0 || (capabilities & (AL_CAN_CHAT | AL_CAN_COMPLETE)) != 0;
+  if ((capabilities & AL_CAN_RERANK) != 0)
+    model->pooling = AL_POOLING_RANK;
+  else if ((capabilities & AL_CAN_EMBED) != 0)
+    model->pooling = AL_POOLING_MEAN;
+}
+
 static enum al_code load(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
                          al_load_progress_fn *progress, void *user, struct al_engine_model **out, struct al_err *err)
 {
@@ -128,6 +137,8 @@ static enum al_code load(const struct al_model_descriptor *descriptor, const str
   model->n_batch = or_default(options->n_batch, 512);
   model->n_seq_max = or_default(options->n_seq_max, 16);
   model->add_bos = al_fake_knobs.add_bos;
+  model->has_fim = !al_fake_knobs.no_fim;
+  read_capabilities(model, descriptor->capabilities);
   model->chat_template = al_fake_knobs.chat_template;
   atomic_flag_clear(&model->busy);
   if (!allocate(model))
@@ -146,6 +157,12 @@ static void info(const struct al_engine_model *model, struct al_text_info *out)
     .n_seq_max = model->n_seq_max,
     .n_batch = model->n_batch,
     .add_bos = model->add_bos,
+    .generates = model->generates,
+    .pooling = model->pooling,
+    .n_embd = model->pooling == AL_POOLING_RANK ? 1 : AL_FAKE_N_EMBD,
+    .fim_prefix = model->has_fim ? AL_FAKE_FIM_PREFIX : -1,
+    .fim_suffix = model->has_fim ? AL_FAKE_FIM_PREFIX + 1 : -1,
+    .fim_middle = model->has_fim ? AL_FAKE_FIM_PREFIX + 2 : -1,
     .chat_template = model->chat_template,
     .bos_text = "<|bos|>",
     .eos_text = "<|im_end|>",
@@ -165,6 +182,12 @@ static bool its_turn(_Atomic int *countdown)
 static bool not_stopped(void *user, float)
 {
   return !al_cancelled(user);
+}
+
+bool fake_work(int64_t ns, const struct al_cancel *stop)
+{
+  struct al_cancel *token = (struct al_cancel *)(uintptr_t)stop; /* work_for's callback takes void *, only reads it */
+  return work_for(ns, not_stopped, token);
 }
 
 /* Programmer's mistakes, all of them; checked before anything changes. Returns how many sequences take part. */
@@ -212,8 +235,7 @@ static enum al_code decode_alone(struct al_engine_model *model, const struct al_
         al_fail(err, AL_OOM_RAM, "the KV cache has room for %d more tokens, %zu are needed", model->n_free, n_items);
     return al_fail_reason(err, code, "kv_full");
   }
-  struct al_cancel *token = (struct al_cancel *)(uintptr_t)stop; /* work_for's callback takes void *, only reads it */
-  if (!work_for(al_fake_knobs.decode_ns, not_stopped, token))
+  if (!fake_work(al_fake_knobs.decode_ns, stop))
     return al_fail(err, AL_CANCELLED, "cancelled in the middle of a decode");
   for (size_t i = 0; i < n_items; i++) {
     fake_append(model, items[i].sequence, items[i].token);
@@ -230,7 +252,7 @@ static enum al_code decode(struct al_engine_model *model, const struct al_text_i
                            const struct al_cancel *stop, struct al_err *err)
 {
   bool was_busy = atomic_flag_test_and_set(&model->busy);
-  assert(!was_busy);
+  assert(!was_busy && model->generates);
   enum al_code code = decode_alone(model, items, n_items, stop, err);
   atomic_flag_clear(&model->busy);
   return code;
@@ -263,12 +285,17 @@ static const struct al_text_ops text_ops = {
   .logits = logits,
   .sequence_remove = sequence_remove,
   .sequence_copy = sequence_copy,
+  .embed = fake_embed,
+  .tokenize_pair = fake_tokenize_pair,
+  .adapter_load = fake_adapter_load,
+  .adapter_free = fake_adapter_free,
+  .adapter_use = fake_adapter_use,
 };
 
 const struct al_engine al_engine_fake = {
   .runtime = "fake",
   .formats = 1U << AL_FORMAT_UNKNOWN,
-  .capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE,
+  .capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_RERANK,
   .supports = supports,
   .estimate = estimate,
   .load = load,

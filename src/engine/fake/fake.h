@@ -1,14 +1,22 @@
 /* An engine without a model: deterministic, instant, and strict about how it is used, so that everything above engines
- * is tested without weights. Runtime "fake", format unknown; a descriptor needs no file.
+ * is tested without weights. Runtime "fake", format unknown; a descriptor needs no file. What it can do is what the
+ * descriptor's capabilities say (none: generate).
  *
- * What it says depends on the tokens of the sequence alone, so a text comes out the same alone and in a batch:
- * - With a script: the script, then <|im_end|>. How much of it has been said is read off the sequence: the tokens after
- *   the last "<|im_start|>...\n" header, or without one the longest end of the sequence that begins the script.
+ * What it says depends on the tokens of the sequence and the adapters alone, so a text comes out the same alone and in
+ * a batch:
+ * - With a script: the script, then <|im_end|>. The script is what stands between the last "@say{" and "}yas@" of the
+ *   sequence, or else the knob's. How much of it has been said is read off the sequence: the tokens after the last
+ *   "<|im_start|>...\n" header, or without one the longest end of the sequence that begins the script.
  * - Without: letters and spaces drawn by a hash of the sequence, ended by <|im_end|> after 32 tokens on average. Every
  *   letter has a chance, so that sampling has something to choose from.
+ * - Where that may not come (a grammar), it closes what is open: the end, '}', ']', '"', ',', ':', '0' in that order.
+ * - With adapters it shouts: letters are capitals, and the hash is another.
+ *
+ * An embedding (8 floats) is a hash of the text's tokens; a score is the share of the document's bytes that occur in
+ * the query. An adapter is any descriptor whose architecture is nullptr or "fake"; its id makes it.
  *
  * Misuse asserts: positions that do not continue their sequence, sequences out of range, too many items, logits of an
- * item that did not want them, two threads at once. */
+ * item that did not want them, two threads at once, a cached prefix of other adapters, adapters in an embedding. */
 #ifndef AL_ENGINE_FAKE_FAKE_H
 #define AL_ENGINE_FAKE_FAKE_H
 
@@ -18,12 +26,17 @@
 
 extern const struct al_engine al_engine_fake;
 
-/* The vocabulary: 256 bytes, then these. */
-constexpr int32_t AL_FAKE_BOS = 256;      /* <|bos|> */
-constexpr int32_t AL_FAKE_EOS = 257;      /* <|eos|> */
-constexpr int32_t AL_FAKE_IM_START = 258; /* <|im_start|> */
-constexpr int32_t AL_FAKE_IM_END = 259;   /* <|im_end|> */
-constexpr int AL_FAKE_N_VOCAB = 260;
+/* The vocabulary: 256 bytes, then these control tokens. */
+constexpr int32_t AL_FAKE_BOS = 256;        /* <|bos|> */
+constexpr int32_t AL_FAKE_EOS = 257;        /* <|eos|> */
+constexpr int32_t AL_FAKE_IM_START = 258;   /* <|im_start|> */
+constexpr int32_t AL_FAKE_IM_END = 259;     /* <|im_end|> */
+constexpr int32_t AL_FAKE_FIM_PREFIX = 260; /* <|fim_prefix|>; then <|fim_suffix|>, <|fim_middle|> */
+constexpr int32_t AL_FAKE_START = 263;  /* <|start|>; then those of gpt-oss: <|channel|>, <|message|>, <|end|>, ... */
+constexpr int32_t AL_FAKE_RETURN = 267; /* <|return|>, ends generation */
+constexpr int32_t AL_FAKE_CALL = 268;   /* <|call|>, ends generation; <|constrain|> */
+constexpr int AL_FAKE_N_VOCAB = 270;
+constexpr int AL_FAKE_N_EMBD = 8;
 
 extern const char al_fake_chatml[]; /* the chat template it has by default (ChatML) */
 
@@ -35,12 +48,15 @@ struct al_fake_knobs {
   _Atomic int kv_capacity;             /* tokens; 0: the load option n_ctx, or 4096 */
   _Atomic(const char *) chat_template; /* nullptr: the model has none */
   _Atomic bool add_bos;
+  _Atomic bool no_fim;            /* the model does not fill in the middle */
   _Atomic uint64_t weights_bytes; /* what estimate says; 0: 1 MiB */
   /* Now */
   _Atomic int64_t decode_ns;      /* a decode takes so long; `stop` ends it within a millisecond */
   _Atomic int fail_decode_at;     /* the n-th decode from now fails, once; 0: none */
   _Atomic int fail_decode_code;   /* ... with this enum al_code (AL_OOM_RAM comes with reason "kv_full") */
   _Atomic int abort_decode_at;    /* the n-th decode from now ends the process by SIGABRT; 0: none */
+  _Atomic int poison;             /* embedding a text with this token fails with AL_INTERNAL; 0: none */
+  _Atomic bool no_adapter_use;    /* adapter_use fails */
   _Atomic bool no_partial_remove; /* sequence_remove refuses parts, as a recurrent model does */
   _Atomic bool never_ends;        /* the hash never says <|im_end|>; a script starts over */
   _Atomic(const char *) script;   /* nullptr: by hash. Special tokens in it are parsed */
@@ -52,6 +68,7 @@ struct al_fake_counts {
   _Atomic uint64_t n_loads, n_unloads, n_decodes, n_items;
   _Atomic uint64_t most_sequences_in_a_decode;
   _Atomic uint64_t most_cells_used; /* of the KV cache */
+  _Atomic uint64_t n_embeds, n_adapters, n_adapter_uses;
 };
 extern struct al_fake_counts al_fake_counts;
 

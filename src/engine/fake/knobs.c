@@ -14,11 +14,14 @@ void al_fake_reset(void)
   al_fake_knobs.kv_capacity = 0;
   al_fake_knobs.chat_template = al_fake_chatml;
   al_fake_knobs.add_bos = false;
+  al_fake_knobs.no_fim = false;
   al_fake_knobs.weights_bytes = 0;
   al_fake_knobs.decode_ns = 0;
   al_fake_knobs.fail_decode_at = 0;
   al_fake_knobs.fail_decode_code = AL_OK;
   al_fake_knobs.abort_decode_at = 0;
+  al_fake_knobs.poison = 0;
+  al_fake_knobs.no_adapter_use = false;
   al_fake_knobs.no_partial_remove = false;
   al_fake_knobs.never_ends = false;
   al_fake_knobs.script = nullptr;
@@ -28,4 +31,7 @@ void al_fake_reset(void)
   al_fake_counts.n_items = 0;
   al_fake_counts.most_sequences_in_a_decode = 0;
   al_fake_counts.most_cells_used = 0;
+  al_fake_counts.n_embeds = 0;
+  al_fake_counts.n_adapters = 0;
+  al_fake_counts.n_adapter_uses = 0;
 }

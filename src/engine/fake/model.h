@@ -7,8 +7,9 @@
 
 struct fake_cell {
   int32_t token;
-  int n_refs;    /* sequences that see it */
-  uint64_t hash; /* of the sequence up to and including this token */
+  int n_refs;        /* sequences that see it */
+  uint64_t hash;     /* of the sequence up to and including this token */
+  uint64_t adapters; /* what it was computed with */
 };
 
 struct fake_sequence {
@@ -18,7 +19,9 @@ struct fake_sequence {
 
 struct al_engine_model {
   int n_ctx, n_batch, n_seq_max;
-  bool add_bos;
+  bool add_bos, has_fim, generates;
+  enum al_pooling pooling;
+  uint64_t adapters;         /* a hash of those in use; 0: none */
   const char *chat_template; /* borrowed from the knobs */
   struct fake_cell *cells;   /* [n_ctx] */
   int *free_cells;           /* a stack, [n_free] */
@@ -36,6 +39,25 @@ void fake_copy(struct al_engine_model *model, int32_t source, int32_t to, int32_
 
 /* speech.c: fills float[AL_FAKE_N_VOCAB] for the token after the sequence's first `count`. */
 void fake_speak(const struct al_engine_model *model, int32_t sequence, float *logits);
+
+/* vectors.c */
+enum al_code fake_embed(struct al_engine_model *model, const struct al_text_item *items, size_t n_items, float *rows,
+                        const struct al_cancel *stop, struct al_err *err);
+enum al_code fake_tokenize_pair(const struct al_engine_model *model, struct al_str query, struct al_str document,
+                                int32_t *tokens, size_t capacity, size_t *count, struct al_err *err);
+
+/* adapters.c */
+enum al_code fake_adapter_load(struct al_engine_model *model, const struct al_model_descriptor *descriptor,
+                               struct al_engine_adapter **adapter, struct al_err *err);
+void fake_adapter_free(struct al_engine_model *model, struct al_engine_adapter *adapter);
+enum al_code fake_adapter_use(struct al_engine_model *model, const struct al_adapter_use *uses, size_t n_uses,
+                              struct al_err *err);
+
+/* engine.c: stands for work; false: stopped */
+bool fake_work(int64_t ns, const struct al_cancel *stop);
+uint64_t fake_mix(uint64_t x);                    /* speech.c: spreads a hash's bits */
+uint64_t fake_hash(uint64_t hash, int32_t token); /* cells.c: FNV-1a, continuing */
+constexpr uint64_t FAKE_HASH_START = 0xcbf29ce484222325U;
 
 /* vocabulary.c */
 enum al_code fake_tokenize(const struct al_engine_model *model, struct al_str text, unsigned flags, int32_t *tokens,

@@ -41,46 +41,104 @@ static int longest_overlap(const struct al_engine_model *model, const struct fak
   return 0;
 }
 
-static int32_t next_of_script(const struct al_engine_model *model, const struct fake_sequence *s, const char *text)
+constexpr size_t MAX_SCRIPT = 4096;
+
+static bool ends_with(const struct al_engine_model *model, const struct fake_sequence *s, int end, const char *text)
 {
-  static constexpr size_t MAX_SCRIPT = 4096;
-  int32_t script[MAX_SCRIPT];
-  size_t n_script = 0;
+  int size = (int)strlen(text);
+  if (end < size)
+    return false;
+  for (int i = 0; i < size; i++)
+    if (token_at(model, s, end - size + i) != (unsigned char)text[i])
+      return false;
+  return true;
+}
+
+/* What the sequence itself asks for: the tokens between the last pair of marks. */
+static size_t script_of_sequence(const struct al_engine_model *model, const struct fake_sequence *s, int32_t *script)
+{
+  static const char open[] = "@say{", close[] = "}yas@";
+  int end = s->count;
+  while (end > 0 && !ends_with(model, s, end, close))
+    end--;
+  end -= (int)sizeof close - 1;
+  int start = end;
+  while (start > 0 && !ends_with(model, s, start, open))
+    start--;
+  if (start <= 0)
+    return 0;
+  assert((size_t)(end - start) <= MAX_SCRIPT);
+  for (int i = start; i < end; i++)
+    script[i - start] = token_at(model, s, i);
+  return (size_t)(end - start);
+}
+
+static size_t find_script(const struct al_engine_model *model, const struct fake_sequence *s, int32_t *script)
+{
+  size_t n_script = script_of_sequence(model, s, script);
+  const char *text = al_fake_knobs.script;
+  if (n_script > 0 || text == nullptr)
+    return n_script;
   (void)fake_tokenize(model, al_str(text), AL_TOKENIZE_SPECIAL, script, MAX_SCRIPT, &n_script, nullptr);
   assert(n_script <= MAX_SCRIPT);
+  return n_script;
+}
+
+static int32_t shout(const struct al_engine_model *model, int32_t token)
+{
+  return model->adapters != 0 && token >= 'a' && token <= 'z' ? token - 'a' + 'A' : token;
+}
+
+static int32_t next_of_script(const struct al_engine_model *model, const struct fake_sequence *s, int32_t *script,
+                              size_t n_script)
+{
   int start = reply_start(model, s);
+  for (size_t i = 0; i < n_script; i++)
+    script[i] = shout(model, script[i]);
   int said = start >= 0 ? s->count - start : longest_overlap(model, s, script, (int)n_script);
-  if (al_fake_knobs.never_ends && n_script > 0)
+  if (al_fake_knobs.never_ends)
     said %= (int)n_script;
   return said < (int)n_script ? script[said] : AL_FAKE_IM_END;
 }
 
-/* splitmix64's finaliser: spreads a hash's bits. */
-static uint64_t mix(uint64_t x)
+/* splitmix64's finaliser. */
+uint64_t fake_mix(uint64_t x)
 {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
   return x ^ (x >> 31);
 }
 
-static void speak_by_hash(uint64_t hash, float *logits)
+static void speak_by_hash(const struct al_engine_model *model, uint64_t hash, float *logits)
 {
+  hash ^= model->adapters;
   for (size_t i = 0; i < sizeof letters - 1; i++) {
-    uint64_t bits = mix(hash + i * 0x9e3779b97f4a7c15U);
-    logits[(unsigned char)letters[i]] = (float)(bits >> 40) / (float)(1 << 24) * 6.0F;
+    uint64_t bits = fake_mix(hash + i * 0x9e3779b97f4a7c15U);
+    logits[shout(model, letters[i])] = (float)(bits >> 40) / (float)(1 << 24) * 6.0F;
   }
-  if (mix(hash) % MEAN_REPLY_TOKENS == 0 && !al_fake_knobs.never_ends)
+  if (fake_mix(hash) % MEAN_REPLY_TOKENS == 0 && !al_fake_knobs.never_ends)
     logits[AL_FAKE_IM_END] = 20.0F;
+}
+
+/* Everything has a chance, and what closes an open text a better one. */
+static void speak_if_need_be(float *logits)
+{
+  static const char closing[] = "}]\",:0";
+  for (int i = 0; i < AL_FAKE_N_VOCAB; i++)
+    logits[i] = -40.0F;
+  logits[AL_FAKE_IM_END] = -14.0F;
+  for (size_t i = 0; i < sizeof closing - 1; i++)
+    logits[(unsigned char)closing[i]] = -16.0F - 2.0F * (float)i;
 }
 
 void fake_speak(const struct al_engine_model *model, int32_t sequence, float *logits)
 {
   const struct fake_sequence *s = &model->sequences[sequence];
-  for (int i = 0; i < AL_FAKE_N_VOCAB; i++)
-    logits[i] = -30.0F;
-  const char *script = al_fake_knobs.script;
-  if (script != nullptr)
-    logits[next_of_script(model, s, script)] = 20.0F;
+  int32_t script[MAX_SCRIPT];
+  size_t n_script = find_script(model, s, script);
+  speak_if_need_be(logits);
+  if (n_script > 0)
+    logits[next_of_script(model, s, script, n_script)] = 20.0F;
   else
-    speak_by_hash(model->cells[s->cells[s->count - 1]].hash, logits);
+    speak_by_hash(model, model->cells[s->cells[s->count - 1]].hash, logits);
 }

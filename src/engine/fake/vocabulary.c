@@ -1,9 +1,13 @@
-/* One token a byte, and four special ones. */
+/* One token a byte, and some special ones. */
 #include "engine/fake/model.h"
 
 #include "base/macros.h"
 
-static const char *const specials[] = { "<|bos|>", "<|eos|>", "<|im_start|>", "<|im_end|>" };
+static const char *const specials[] = {
+  "<|bos|>",   "<|eos|>",     "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>",
+  "<|start|>", "<|channel|>", "<|message|>",  "<|end|>",    "<|return|>",     "<|call|>",       "<|constrain|>",
+};
+static_assert(AL_COUNT(specials) == AL_FAKE_N_VOCAB - AL_FAKE_BOS);
 
 /* The special token the text begins with, or -1. */
 static int special_at(struct al_str text)
@@ -52,5 +56,5 @@ void fake_piece(const struct al_engine_model *, int32_t token, bool special, cha
 
 bool fake_ends_generation(const struct al_engine_model *, int32_t token)
 {
-  return token == AL_FAKE_EOS || token == AL_FAKE_IM_END;
+  return token == AL_FAKE_EOS || token == AL_FAKE_IM_END || token == AL_FAKE_RETURN || token == AL_FAKE_CALL;
 }
