@@ -12,7 +12,9 @@ import re
 import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+import models_experts
 import torch
+import models_windowed
 import transformers as T
 from hard_strings import hard_strings
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -103,8 +105,8 @@ def gpt2_tokenizer(size):
     return byte_level(size, "gpt2", ["<|endoftext|>"]), dict(bos_token="<|endoftext|>", eos_token="<|endoftext|>")
 
 
-def split_tokenizer(kind):
-    return lambda size: (byte_level(size, kind, ["<|endoftext|>"]), dict(eos_token="<|endoftext|>"))
+def split_tokenizer(kind, more=()):
+    return lambda size: (byte_level(size, kind, ["<|endoftext|>", *more]), dict(eos_token="<|endoftext|>"))
 
 
 def spm_tokenizer(size, scheme):
@@ -129,7 +131,10 @@ def spm_tokenizer(size, scheme):
         splits = [(piece[:i], piece[i:]) for i in range(1, len(piece)) if piece[:i] in plain and piece[i:] in plain]
         merges += sorted(splits, key=lambda pair: (vocab[pair[0]], vocab[pair[1]]))
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
-    if scheme == "legacy":
+    if scheme == "gemma":
+        tokenizer.normalizer = normalizers.Replace(" ", "▁")
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    elif scheme in ("legacy", "phi"):
         tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme=scheme, split=False)
@@ -137,6 +142,11 @@ def spm_tokenizer(size, scheme):
                                            decoders.Strip(" ", 1, 0)])
     tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in specials])
     tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in ("[INST]", "[/INST]")])
+    if scheme == "gemma":
+        tokenizer.add_tokens([AddedToken(t, normalized=False) for t in ("\n\n", "▁▁", "<table>")])
+    if scheme == "phi":
+        tokenizer.add_special_tokens([AddedToken(t, rstrip=True, normalized=False) for t in ("<|user|>", "<|end|>")])
+        tokenizer.add_tokens([AddedToken("<|both|>", lstrip=True, rstrip=True, normalized=False)])
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B",
                                                              special_tokens=[("<s>", 1)])
     return tokenizer, dict(bos_token="<s>", eos_token="</s>", unk_token="<unk>")
@@ -150,7 +160,7 @@ BASE = dict(vocab_size=V, hidden_size=64, intermediate_size=96, num_hidden_layer
 LLAMA3_ROPE = dict(rope_type="llama3", rope_theta=500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                    original_max_position_embeddings=64)
 
-# name: (config, tokenizer, options). Options: dtype, shard (most bytes of a file).
+# name: (config, tokenizer, options). Options: dtype, shard (most bytes of a file), after (a function of the directory).
 MODELS = {
     "qwen3": (lambda: T.Qwen3Config(**BASE, head_dim=32, tie_word_embeddings=False), qwen2_tokenizer, {}),
     "qwen3-tied": (lambda: T.Qwen3Config(**BASE, head_dim=16, tie_word_embeddings=True), qwen2_tokenizer, {}),
@@ -175,8 +185,10 @@ MODELS = {
                llama3_tokenizer, {}),
     "llama-linear": (lambda: T.LlamaConfig(**BASE, rope_parameters=dict(rope_type="linear", rope_theta=10000.0,
                                            factor=2.0)), gpt2_tokenizer, {}),
-    "mistral": (lambda: T.MistralConfig(**BASE, head_dim=16, sliding_window=None), lambda size: spm_tokenizer(size, "first"), {}),
 }
+MODELS.update(models_windowed.models(BASE, spm_tokenizer, split_tokenizer))
+
+MODELS |= models_experts.models(BASE, qwen2_tokenizer, split_tokenizer)
 
 # For their tokenizers alone: rules that only other families use so far.
 for kind in ("glm4", "gpt-4o", "tekken", "smollm"):
@@ -192,6 +204,9 @@ def randomise(model):
                 p.uniform_(0.6, 1.4)
             else:
                 p.normal_(0, 0.3)
+        for name, b in model.named_buffers():
+            if "e_score_correction" in name:
+                b.normal_(0, 0.2)
 
 
 def make(name, out, vocab=V, hard=False):
@@ -214,6 +229,8 @@ def make(name, out, vocab=V, hard=False):
     fast = T.PreTrainedTokenizerFast(tokenizer_object=tok, clean_up_tokenization_spaces=False, **special)
     fast.chat_template = TEMPLATE
     fast.save_pretrained(directory)
+    if "after" in options:
+        options["after"](directory)
     return directory
 
 

@@ -113,6 +113,8 @@ struct al_hf_family {
 
 /* By the class name of config.json; AL_UNSUPPORTED names it. */
 enum al_code al_hf_family_find(const char *class_name, const struct al_hf_family **family, struct al_err *err);
+/* By libllama's name of the architecture, for the names of its tensors. */
+enum al_code al_hf_family_of(const char *architecture, const struct al_hf_family **family, struct al_err *err);
 
 /* For `prepare`: the activation is SiLU. */
 enum al_code al_hf_check_silu(const struct al_hf_config *config, struct al_err *err);
@@ -140,6 +142,27 @@ void al_hf_meta_routing(const struct al_hf_config *config, const struct al_hf_me
 extern const struct al_hf_family al_hf_family_glm4;
 extern const struct al_hf_family al_hf_family_glm4moe;
 extern const struct al_hf_family al_hf_family_gpt_oss;
+/* What Gemma's `prepare` has in common; then the embeddings serve as output matrix. */
+enum al_code al_hf_check_gemma_like(struct al_hf_config *config, int64_t n_layers_of_27b, struct al_err *err);
+constexpr size_t AL_HF_N_GEMMA_RULES = 3;
+extern const struct al_tensor_rule al_hf_gemma_rules[AL_HF_N_GEMMA_RULES];
+
+/* Values of config->layers. */
+enum al_hf_window_layer { AL_HF_LAYER_SEES_ALL = 'a', AL_HF_LAYER_WINDOW = 'w' };
+/* Fills config->layers from layer_types; where the file is silent, every usual_period-th layer sees all. */
+enum al_code al_hf_read_window_layers(struct al_hf_config *config, int64_t usual_period, struct al_err *err);
+/* p where the last of every p layers sees all and the others do not; 0 when there is no such p. */
+int64_t al_hf_window_period(const struct al_hf_config *config);
+/* Whether the window is shorter than the context. */
+bool al_hf_window_matters(const struct al_hf_config *config);
+/* Makes libllama's Granite with windows (granite_swa) a Llama with windows in all layers. */
+void al_hf_meta_granite_window(const struct al_hf_config *config, const struct al_hf_meta *meta);
+
+extern const struct al_hf_family al_hf_family_gemma2;
+extern const struct al_hf_family al_hf_family_gemma3;
+extern const struct al_hf_family al_hf_family_gemma3_seeing;
+extern const struct al_hf_family al_hf_family_mistral;
+extern const struct al_hf_family al_hf_family_phi3;
 extern const struct al_hf_family al_hf_family_llama;
 extern const struct al_hf_family al_hf_family_qwen2;
 extern const struct al_hf_family al_hf_family_qwen3;
