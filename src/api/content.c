@@ -1,4 +1,5 @@
 /* Content of messages: text as a string or in parts. */
+#include "api/image_part.h"
 #include "api/messages.h"
 #include "api/params.h"
 
@@ -7,12 +8,53 @@
 /* Parts that OpenAI's API knows and no text model here can take in. */
 static bool is_other_medium(struct al_str type)
 {
-  static const char *const types[] = { "image_url",  "input_image", "input_audio", "file",
-                                       "input_file", "audio",       "video_url",   "input_video" };
+  static const char *const types[] = { "input_audio", "file", "input_file", "audio", "video_url", "input_video" };
   for (size_t i = 0; i < AL_COUNT(types); i++)
     if (al_str_is(type, types[i]))
       return true;
   return false;
+}
+
+static enum al_code check_detail(const struct al_json *object, const char *path, struct al_err *err)
+{
+  struct al_str detail = {};
+  return al_json_want_str(object, path, "detail", &detail, nullptr, err);
+}
+
+/* {"type": "image_url", "image_url": {"url", "detail"}} of Chat Completions. */
+static enum al_code refuse_image_url(const struct al_json *part, const char *path, struct al_err *err)
+{
+  static const char *const keys[] = { "type", "image_url", nullptr };
+  static const char *const url_keys[] = { "url", "detail", nullptr };
+  char object_path[64], url_path[64];
+  al_api_path(object_path, sizeof object_path, path, al_str("image_url"));
+  al_api_path(url_path, sizeof url_path, object_path, al_str("url"));
+  AL_TRY(al_api_only_keys(part, path, keys, err));
+  const struct al_json *object = al_json_get(part, "image_url");
+  if (al_json_kind(object) != AL_JSON_OBJECT)
+    return al_api_wrong_kind(err, object_path, "an object", object);
+  AL_TRY(al_api_only_keys(object, object_path, url_keys, err));
+  AL_TRY(check_detail(object, object_path, err));
+  struct al_str url = {};
+  AL_TRY(al_json_want_str(object, object_path, "url", &url, nullptr, err));
+  return al_api_refuse_image(url, url_path, err);
+}
+
+/* {"type": "input_image", "image_url": "...", "detail"} of Responses. */
+static enum al_code refuse_input_image(const struct al_json *part, const char *path, struct al_err *err)
+{
+  static const char *const keys[] = { "type", "image_url", "detail", "file_id", nullptr };
+  char url_path[64], file_path[64];
+  al_api_path(url_path, sizeof url_path, path, al_str("image_url"));
+  al_api_path(file_path, sizeof file_path, path, al_str("file_id"));
+  AL_TRY(al_api_only_keys(part, path, keys, err));
+  AL_TRY(check_detail(part, path, err));
+  struct al_str url = {}, file = {};
+  AL_TRY(al_json_want_str(part, path, "image_url", &url, nullptr, err));
+  AL_TRY(al_json_want_str(part, path, "file_id", &file, nullptr, err));
+  if (url.data == nullptr && file.data != nullptr)
+    return al_api_unsupported(err, file_path, "%s: files are not stored here; send a data URL", file_path);
+  return al_api_refuse_image(url, url_path, err);
 }
 
 static enum al_code kind_of(const struct al_json *part, const char *path, const struct al_api_part_kind *kinds,
@@ -29,6 +71,10 @@ static enum al_code kind_of(const struct al_json *part, const char *path, const 
   for (*kind = 0; *kind < n_kinds; (*kind)++)
     if (al_str_is(type, kinds[*kind].type))
       return AL_OK;
+  if (al_str_is(type, "image_url"))
+    return refuse_image_url(part, path, err);
+  if (al_str_is(type, "input_image"))
+    return refuse_input_image(part, path, err);
   if (is_other_medium(type))
     return al_api_unsupported(err, type_path, "%s: '%.*s' is not supported: only text can be taken in yet", type_path,
                               (int)type.size, type.data);

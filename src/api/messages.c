@@ -56,9 +56,12 @@ static enum al_code copy_str(const struct al_json *message, const char *path, co
 /* --- tool calls of earlier turns -----------------------------------------------------------------------------------
  */
 
-/* Templates expect the arguments as an object; OpenAI sends them as a string of JSON. */
+/* Templates expect the arguments as an object; OpenAI sends them as a string of JSON, which a call that was cut short
+ * has left broken: then the template gets what the model wrote. */
 static void write_arguments(struct al_json_writer *w, struct al_str arguments)
 {
+  if (arguments.size == 0)
+    arguments = al_str("{}");
   AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
   bool is_object =
       al_json_parse(arguments, &doc, nullptr) == AL_OK && al_json_kind(al_json_root(doc)) == AL_JSON_OBJECT;

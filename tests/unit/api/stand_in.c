@@ -207,6 +207,11 @@ enum al_code al_inference_text(struct al_inference *inference, const struct al_t
   (void)snprintf(submitted.model, sizeof submitted.model, "%s", request->model);
   for (size_t i = 0; i < request->n_stop; i++)
     (void)snprintf(submitted.stop[i], sizeof submitted.stop[i], "%s", request->stop[i]);
+  for (size_t i = 0; i < request->n_lora && i < AL_COUNT(submitted.lora); i++) {
+    (void)snprintf(submitted.lora[i].model, sizeof submitted.lora[i].model, "%s", request->lora[i].model);
+    submitted.lora[i].scale = request->lora[i].scale;
+  }
+  submitted.choices_done = 0;
   struct al_buf chat = {};
   al_json_print(&chat, request->chat);
   al_free(submitted.chat);

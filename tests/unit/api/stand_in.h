@@ -37,6 +37,10 @@ struct submitted {
   char *chat;                     /* JSON text, al_freed by submitted_clear */
   struct al_text_request request; /* numbers and callbacks only; its pointers are dead */
   char stop[16][64];
+  struct {
+    char model[64];
+    float scale;
+  } lora[4];
   unsigned choices_done; /* bit i: choice i has ended */
 };
 extern struct submitted submitted;

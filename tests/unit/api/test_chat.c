@@ -260,6 +260,11 @@ struct refusal {
   const char *code;
 };
 
+#define IMAGE(url, code_)                                                                                              \
+  { "{\"model\":\"t\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"see\"},{\"type\":"   \
+    "\"image_url\",\"image_url\":{\"url\":\"" url "\",\"detail\":\"auto\"}}]}]}",                                      \
+    "messages[0].content[1].image_url.url", (code_) }
+
 static const struct refusal refusals[] = {
   { "{\"messages\":[]}", "model", "missing_required_parameter" },
   { "{\"model\":\"tiny\"}", "messages", "missing_required_parameter" },
@@ -276,7 +281,8 @@ static const struct refusal refusals[] = {
   { "{" MESSAGES ",\"max_tokens\":0}", "max_tokens", "invalid_request" },
   { "{" MESSAGES ",\"max_tokens\":1.5}", "max_tokens", "invalid_request" },
   { "{" MESSAGES ",\"max_tokens\":2,\"max_completion_tokens\":3}", "max_completion_tokens", "invalid_request" },
-  { "{" MESSAGES ",\"n\":2}", "n", "unsupported_parameter" },
+  { "{" MESSAGES ",\"n\":0}", "n", "invalid_request" },
+  { "{" MESSAGES ",\"n\":129}", "n", "invalid_request" },
   { "{" MESSAGES ",\"stream\":1}", "stream", "invalid_request" },
   { "{" MESSAGES ",\"stream_options\":{\"include_usage\":true}}", "stream_options", "invalid_request" },
   { "{" MESSAGES ",\"stream\":true,\"stream_options\":{\"x\":true}}", "stream_options.x", "unknown_parameter" },
@@ -286,12 +292,21 @@ static const struct refusal refusals[] = {
   { "{" MESSAGES ",\"logit_bias\":{\"x\":1}}", "logit_bias.x", "invalid_request" },
   { "{" MESSAGES ",\"logit_bias\":{\"1\":101}}", "logit_bias.1", "invalid_request" },
   { "{" MESSAGES ",\"metadata\":{\"k\":1}}", "metadata.k", "invalid_request" },
-  { "{" MESSAGES ",\"response_format\":{\"type\":\"json_object\"}}", "response_format.type", "unsupported_parameter" },
-  { "{" MESSAGES ",\"tools\":[{\"type\":\"function\"}]}", "tools", "unsupported_parameter" },
-  { "{" MESSAGES ",\"tool_choice\":\"required\"}", "tool_choice", "unsupported_parameter" },
-  { "{" MESSAGES ",\"logprobs\":true}", "logprobs", "unsupported_parameter" },
+  { "{" MESSAGES ",\"functions\":[{}]}", "functions", "unsupported_parameter" },
+  { "{" MESSAGES ",\"function_call\":\"f\"}", "function_call", "unsupported_parameter" },
+  { "{" MESSAGES ",\"top_logprobs\":2}", "top_logprobs", "invalid_request" },
+  { "{" MESSAGES ",\"logprobs\":true,\"top_logprobs\":21}", "top_logprobs", "invalid_request" },
+  { "{" MESSAGES ",\"logprobs\":1}", "logprobs", "invalid_request" },
+  { "{" MESSAGES ",\"prediction\":{\"type\":\"content\"}}", "prediction", "unsupported_parameter" },
+  { "{" MESSAGES ",\"verbosity\":\"low\"}", "verbosity", "unsupported_parameter" },
   { "{" MESSAGES ",\"modalities\":[\"text\",\"audio\"]}", "modalities[1]", "unsupported_parameter" },
-  { "{" MESSAGES ",\"reasoning_effort\":\"high\"}", "reasoning_effort", "unsupported_parameter" },
+  { "{" MESSAGES ",\"reasoning_effort\":\"deep\"}", "reasoning_effort", "invalid_request" },
+  { "{" MESSAGES ",\"reasoning_format\":\"deepseek-legacy\"}", "reasoning_format", "unsupported_parameter" },
+  { "{" MESSAGES ",\"lora\":{}}", "lora", "invalid_request" },
+  { "{" MESSAGES ",\"lora\":[{\"scale\":1}]}", "lora[0].model", "invalid_request" },
+  { "{" MESSAGES ",\"lora\":[{\"model\":\"a\"},{\"model\":\"../b\"}]}", "lora[1].model", "invalid_request" },
+  { "{" MESSAGES ",\"lora\":[{\"model\":\"a\",\"scale\":\"1\"}]}", "lora[0].scale", "invalid_request" },
+  { "{" MESSAGES ",\"lora\":[{\"model\":\"a\",\"weight\":1}]}", "lora[0].weight", "unknown_parameter" },
   { "{" MESSAGES ",\"store\":true}", "store", "unsupported_parameter" },
   { "{" MESSAGES ",\"audio\":{}}", "audio", "unsupported_parameter" },
   { "{" MESSAGES ",\"chat_template_kwargs\":{\"messages\":[]}}", "chat_template_kwargs.messages", "invalid_request" },
@@ -304,7 +319,15 @@ static const struct refusal refusals[] = {
   { "{\"model\":\"t\",\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"mood\":1}]}", "messages[0].mood",
     "unknown_parameter" },
   { "{\"model\":\"t\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
-    "messages[0].content[0].type", "unsupported_parameter" },
+    "messages[0].content[0].image_url", "invalid_request" },
+  IMAGE("data:image/png;base64,iVBORw0K", "unsupported_parameter"),
+  IMAGE("https://example.com/a.png", "unsupported_parameter"),
+  IMAGE("data:image/png;base64,iVBORw0", "invalid_request"),
+  IMAGE("data:image/png,abcd", "invalid_request"),
+  IMAGE("data:text/plain;base64,iVBORw0K", "invalid_request"),
+  IMAGE("data:image/png;base64,", "invalid_request"),
+  IMAGE("file:///etc/passwd", "invalid_request"),
+  IMAGE("", "invalid_request"),
   { "{\"model\":\"t\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}",
     "messages[0].content[0].text", "invalid_request" },
   { "{\"model\":\"t\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"audio\":{}}]}", "messages[0].audio",

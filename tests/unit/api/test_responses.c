@@ -268,7 +268,7 @@ static const struct {
   { "{\"model\":\"t\",\"input\":[{\"role\":\"user\",\"content\":\"a\"},{\"type\":\"function_call_output\"}]}",
     "input[1].type" },
   { "{\"model\":\"t\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_image\"}]}]}",
-    "input[0].content[0].type" },
+    "input[0].content[0].image_url" },
   { "{\"model\":\"t\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}]}",
     "input[0].content[0].type" },
   { "{" INPUT ",\"store\":true}", "store" },
