@@ -17,6 +17,8 @@ struct al_syntax; /* static descriptors: hermes (Qwen 2.5/3), qwen3_coder (also 
 const struct al_syntax *al_syntax_find(const char *chat_template);
 const char *al_syntax_name(const struct al_syntax *syntax);
 bool al_syntax_has_tools(const struct al_syntax *syntax);
+/* Must this control token's text ("<|call|>") reach the parser and the trigger? Others are dropped. */
+bool al_syntax_keeps_control(const struct al_syntax *syntax, struct al_str token_text);
 
 enum al_tool_choice { AL_TOOL_AUTO, AL_TOOL_NONE, AL_TOOL_REQUIRED, AL_TOOL_FUNCTION };
 
