@@ -11,7 +11,7 @@
 void kit_open(struct kit *kit, int n_ctx, int n_batch, int n_seq_max)
 {
   char id[] = "fake", runtime[] = "fake";
-  struct al_model_descriptor descriptor = { .id = id, .runtime = runtime };
+  struct al_model_descriptor descriptor = { .id = id, .runtime = runtime, .capabilities = kit->capabilities };
   struct al_load_options options = { .n_ctx = n_ctx, .n_batch = n_batch, .n_seq_max = n_seq_max };
   struct al_err err = {};
   if (kit->ops.decode == nullptr)
@@ -40,6 +40,31 @@ static void on_admitted(void *user)
   client->admitted = true;
 }
 
+static void see(struct seen *seen, const struct al_generated *token)
+{
+  *seen = (struct seen){ token->token, token->logprob, .n_top = token->n_top, .is_control = token->is_control };
+  for (size_t i = 0; i < token->n_top; i++)
+    seen->top[i] = token->top[i];
+}
+
+static void on_prompt(void *user, const struct al_generated *token)
+{
+  struct client *client = user;
+  AL_LOCKED(&client->mutex);
+  assert_true(client->admitted && client->n_tokens == 0);
+  if (client->n_prompt_tokens < MOST_SEEN)
+    see(&client->prompt_seen[client->n_prompt_tokens], token);
+  client->n_prompt_tokens++;
+}
+
+static void on_end_token(void *user, const struct al_generated *token)
+{
+  struct client *client = user;
+  AL_LOCKED(&client->mutex);
+  assert_false(client->done);
+  see(&client->ended_by, token);
+}
+
 static bool on_token(void *user, const struct al_generated *token)
 {
   struct client *client = user;
@@ -47,6 +72,8 @@ static bool on_token(void *user, const struct al_generated *token)
   assert_true(client->admitted);
   assert_false(client->done);
   al_buf_add(&client->text, token->piece.data, token->piece.size);
+  if (client->n_tokens < MOST_SEEN)
+    see(&client->seen[client->n_tokens], token);
   client->n_tokens++;
   client->holding = client->n_tokens == client->hold_at;
   al_cond_broadcast(&client->changed);
@@ -68,11 +95,17 @@ static void on_done(void *user, const struct al_generation_result *result)
   al_cond_broadcast(&client->changed);
 }
 
-static const struct al_generation_sink sink = { .admitted = on_admitted, .token = on_token, .done = on_done };
+static const struct al_generation_sink sink = {
+  .admitted = on_admitted,
+  .prompt = on_prompt,
+  .token = on_token,
+  .end_token = on_end_token,
+  .done = on_done,
+};
 
 void client_init(struct client *client)
 {
-  *client = (struct client){ .cancel = al_cancel_new() };
+  *client = (struct client){ .cancel = al_cancel_new(), .ended_by.token = -1 };
   al_mutex_init(&client->mutex);
   al_cond_init(&client->changed);
 }

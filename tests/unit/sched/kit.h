@@ -12,11 +12,21 @@ struct kit {
   struct al_scheduler *scheduler;
   struct al_text_ops ops; /* the fake's, to be changed before kit_start_again */
   size_t max_waiting;
+  unsigned capabilities; /* of the model; 0: it generates */
 };
 
 /* n_ctx and n_batch of 0: the fake's defaults. The knobs are the test's to reset. */
 void kit_open(struct kit *kit, int n_ctx, int n_batch, int n_seq_max);
 void kit_close(struct kit *kit);
+
+struct seen { /* of one token */
+  int32_t token;
+  float logprob;
+  struct al_token_logprob top[AL_MOST_LOGPROBS];
+  size_t n_top;
+  bool is_control;
+};
+enum { MOST_SEEN = 64 };
 
 struct client {
   struct al_mutex mutex;
@@ -24,7 +34,9 @@ struct client {
   struct al_buf text;
   struct al_generation_result result;
   bool admitted, done;
-  int n_tokens;
+  int n_tokens, n_prompt_tokens;
+  struct seen seen[MOST_SEEN], prompt_seen[MOST_SEEN]; /* the first ones */
+  struct seen ended_by;                                /* the token that ended it; token -1: none */
   int hold_at; /* the callback of this token (from 1) waits for client_release; 0: never */
   bool holding, released;
   int stop_at;   /* the callback of this token says stop; 0: never */

@@ -450,6 +450,39 @@ static void a_running_prefix_is_shared(void **)
   al_free(alone);
 }
 
+/* Several at once with one prompt, on a fresh scheduler: it is computed once. */
+static void a_prompt_asked_for_several_times_is_computed_once(void **)
+{
+  enum { CHOICES = 5, PROMPT = 300 };
+  struct kit kit = {};
+  struct client clients[CHOICES], other;
+  char prompt[PROMPT + 1];
+  for (int i = 0; i < PROMPT; i++)
+    prompt[i] = (char)('a' + i * 7 % 26);
+  prompt[PROMPT] = '\0';
+  al_fake_knobs.never_ends = true;
+  char *alone = kit_alone(prompt, 20);
+  uint64_t before = al_fake_counts.n_items;
+  kit_open(&kit, 0, 64, 8);
+  client_init(&other);
+  for (int i = 0; i < CHOICES; i++) {
+    client_init(&clients[i]);
+    client_submit(&kit, &clients[i], prompt, 20);
+  }
+  client_submit(&kit, &other, "nothing of that, and not made to wait for it", 20);
+  client_wait(&other);
+  for (int i = 0; i < CHOICES; i++) {
+    client_wait(&clients[i]);
+    assert_string_equal(client_text(&clients[i]), alone);
+    client_done(&clients[i]);
+  }
+  /* But for its end, which is computed as fast as waited for; without sharing it would be 5 * 300 and more. */
+  assert_true(al_fake_counts.n_items - before < PROMPT + 50 + (CHOICES + 1) * 21 + CHOICES * 32);
+  client_done(&other);
+  kit_close(&kit);
+  al_free(alone);
+}
+
 static void without_partial_removal_only_whole_sequences_go_on(void **)
 {
   static const char prompt[] = "a system prompt that is shared by all";
@@ -569,6 +602,7 @@ int main(void)
     cmocka_unit_test_setup(a_stream_goes_on_beside_a_long_prompt, reset),
     cmocka_unit_test_setup(prefixes_are_reused_and_change_nothing, reset),
     cmocka_unit_test_setup(a_running_prefix_is_shared, reset),
+    cmocka_unit_test_setup(a_prompt_asked_for_several_times_is_computed_once, reset),
     cmocka_unit_test_setup(without_partial_removal_only_whole_sequences_go_on, reset),
     cmocka_unit_test_setup(idle_prefixes_give_way, reset),
     cmocka_unit_test_setup(a_seed_decides_the_text_whatever_else_runs, reset),
