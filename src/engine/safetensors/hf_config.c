@@ -50,12 +50,19 @@ enum al_code al_hf_config_int(const struct al_hf_config *config, const char *key
   return AL_OK;
 }
 
-/* As al_hf_config_int, but an absent or null key leaves *out alone. */
-static enum al_code optional_int(const struct al_hf_config *config, const char *key, int64_t least, int64_t most,
-                                 int64_t *out, struct al_err *err)
+enum al_code al_hf_config_optional_int(const struct al_hf_config *config, const char *key, int64_t least, int64_t most,
+                                       int64_t *out, struct al_err *err)
 {
   enum al_json_kind kind = al_json_kind(al_json_get(config->root, key));
   return kind == AL_JSON_ABSENT || kind == AL_JSON_NULL ? AL_OK : al_hf_config_int(config, key, least, most, out, err);
+}
+
+/* As al_hf_config_int, but an absent key leaves alone what the family has put there. */
+static enum al_code size_int(const struct al_hf_config *config, const char *key, int64_t most, int64_t *out,
+                             struct al_err *err)
+{
+  return *out > 0 ? al_hf_config_optional_int(config, key, 1, most, out, err)
+                  : al_hf_config_int(config, key, 1, most, out, err);
 }
 
 static enum al_code read_architecture(struct al_hf_config *config, struct al_err *err)
@@ -83,20 +90,20 @@ static enum al_code refuse_quantised(const struct al_hf_config *config, struct a
 
 static enum al_code read_sizes(struct al_hf_config *config, struct al_err *err)
 {
-  AL_TRY(al_hf_config_int(config, "num_hidden_layers", 1, MAX_LAYERS, &config->n_layers, err));
-  AL_TRY(al_hf_config_int(config, "hidden_size", 1, MAX_WIDTH, &config->n_embd, err));
-  AL_TRY(al_hf_config_int(config, "intermediate_size", 1, MAX_WIDTH, &config->n_ff, err));
-  AL_TRY(al_hf_config_int(config, "num_attention_heads", 1, MAX_HEADS, &config->n_heads, err));
-  AL_TRY(al_hf_config_int(config, "vocab_size", 1, MAX_VOCAB, &config->n_vocab, err));
-  AL_TRY(al_hf_config_int(config, "max_position_embeddings", 1, MAX_CONTEXT, &config->n_ctx, err));
-  config->n_kv_heads = config->n_heads;
-  AL_TRY(optional_int(config, "num_key_value_heads", 1, MAX_HEADS, &config->n_kv_heads, err));
+  AL_TRY(size_int(config, "num_hidden_layers", MAX_LAYERS, &config->n_layers, err));
+  AL_TRY(size_int(config, "hidden_size", MAX_WIDTH, &config->n_embd, err));
+  AL_TRY(size_int(config, "intermediate_size", MAX_WIDTH, &config->n_ff, err));
+  AL_TRY(size_int(config, "num_attention_heads", MAX_HEADS, &config->n_heads, err));
+  AL_TRY(size_int(config, "vocab_size", MAX_VOCAB, &config->n_vocab, err));
+  AL_TRY(size_int(config, "max_position_embeddings", MAX_CONTEXT, &config->n_ctx, err));
+  if (config->n_kv_heads == 0)
+    config->n_kv_heads = config->n_heads;
+  AL_TRY(al_hf_config_optional_int(config, "num_key_value_heads", 1, MAX_HEADS, &config->n_kv_heads, err));
   if (config->n_heads % config->n_kv_heads != 0)
     return al_fail(err, AL_MODEL_CORRUPT,
                    "config.json: num_attention_heads %lld is no multiple of num_key_value_heads %lld",
                    (long long)config->n_heads, (long long)config->n_kv_heads);
-  config->head_dim = 0;
-  AL_TRY(optional_int(config, "head_dim", 1, MAX_HEAD_DIM, &config->head_dim, err));
+  AL_TRY(al_hf_config_optional_int(config, "head_dim", 1, MAX_HEAD_DIM, &config->head_dim, err));
   if (config->head_dim == 0 && config->n_embd % config->n_heads != 0)
     return al_fail(err, AL_MODEL_CORRUPT, "config.json: hidden_size %lld is no multiple of num_attention_heads %lld",
                    (long long)config->n_embd, (long long)config->n_heads);
@@ -110,9 +117,11 @@ static enum al_code read_sizes(struct al_hf_config *config, struct al_err *err)
 
 static enum al_code read_epsilon(struct al_hf_config *config, struct al_err *err)
 {
-  double epsilon = al_json_real(al_json_get(config->root, "rms_norm_eps"), NAN);
+  const char *key = al_json_get(config->root, "layer_norm_epsilon") != nullptr ? "layer_norm_epsilon" : "rms_norm_eps";
+  const struct al_json *value = al_json_get(config->root, key);
+  double epsilon = value == nullptr && config->rms_epsilon > 0.0 ? config->rms_epsilon : al_json_real(value, NAN);
   if (!(epsilon > 0.0 && epsilon < 1.0))
-    return al_fail(err, AL_MODEL_CORRUPT, "config.json: rms_norm_eps must be a number above 0 and below 1");
+    return al_fail(err, AL_MODEL_CORRUPT, "config.json: %s must be a number above 0 and below 1", key);
   config->rms_epsilon = epsilon;
   return AL_OK;
 }
@@ -122,7 +131,7 @@ static enum al_code read_window(struct al_hf_config *config, struct al_err *err)
   const struct al_json *use = al_json_get(config->root, "use_sliding_window");
   if (al_json_kind(use) == AL_JSON_BOOL && !al_json_bool(use, false))
     return AL_OK;
-  return optional_int(config, "sliding_window", 1, MAX_CONTEXT, &config->window, err);
+  return al_hf_config_optional_int(config, "sliding_window", 1, MAX_CONTEXT, &config->window, err);
 }
 
 static enum al_code positive(const struct al_json *rope, const char *key, double *out, struct al_err *err)
@@ -143,6 +152,22 @@ static enum al_code read_llama3(const struct al_json *rope, struct al_hf_config 
   if (config->rope.high_freq_factor <= config->rope.low_freq_factor)
     return al_fail(err, AL_MODEL_CORRUPT,
                    "config.json: the rope scaling's high_freq_factor is not above its "
+/* transformers: modeling_rope_utils.py. */
+static enum al_code read_longrope(const struct al_json *rope, struct al_hf_config *config, struct al_err *err)
+{
+  struct al_hf_rope *r = &config->rope;
+  r->kind = AL_HF_ROPE_LONGROPE;
+  AL_TRY(
+      al_hf_config_optional_int(config, "original_max_position_embeddings", 1, MAX_CONTEXT, &r->original_context, err));
+  r->short_factors = al_json_get(rope, "short_factor");
+  r->long_factors = al_json_get(rope, "long_factor");
+  double original = (double)r->original_context;
+  r->factor = al_json_real(al_json_get(rope, "factor"), (double)config->n_ctx / original);
+  double factor = r->factor > 1.0 && original > 1.0 ? sqrt(1.0 + log(r->factor) / log(original)) : 1.0;
+  r->attention_factor = al_json_real(al_json_get(rope, "attention_factor"), factor);
+  return AL_OK;
+}
+
                    "low_freq_factor");
   return AL_OK;
 }
@@ -158,6 +183,8 @@ static enum al_code read_yarn(const struct al_json *rope, struct al_hf_config *c
 }
 
 static enum al_code read_scaling(const struct al_json *rope, struct al_hf_config *config, struct al_err *err)
+  if (al_str_is(kind, "longrope") || al_str_is(kind, "su"))
+    return read_longrope(rope, config, err);
 {
   struct al_str kind = al_json_str(al_json_get(rope, "rope_type"));
   if (kind.size == 0)
@@ -179,13 +206,17 @@ static enum al_code read_scaling(const struct al_json *rope, struct al_hf_config
   return positive(rope, "factor", &config->rope.factor, err);
 }
 
-/* transformers 5 writes rope_parameters; before, rope_theta stood beside rope_scaling. */
+/* transformers 5 writes rope_parameters, by kind of layer where they differ; before, rope_theta stood beside
+ * rope_scaling. */
 static enum al_code read_rope(struct al_hf_config *config, struct al_err *err)
 {
   const struct al_json *rope = al_json_get(config->root, "rope_parameters");
   if (al_json_kind(rope) != AL_JSON_OBJECT)
     rope = al_json_get(config->root, "rope_scaling");
-  double outer = al_json_real(al_json_get(config->root, "rope_theta"), 10000.0);
+  if (al_json_kind(al_json_get(rope, "full_attention")) == AL_JSON_OBJECT)
+    rope = al_json_get(rope, "full_attention");
+  double usual = config->rope.theta > 0.0 ? config->rope.theta : 10000.0;
+  double outer = al_json_real(al_json_get(config->root, "rope_theta"), usual);
   config->rope.theta = al_json_real(al_json_get(rope, "rope_theta"), outer);
   if (!(config->rope.theta > 0.0) || !isfinite(config->rope.theta))
     return al_fail(err, AL_MODEL_CORRUPT, "config.json: rope_theta must be a number above 0");

@@ -91,6 +91,9 @@ enum al_code al_hf_config_int(const struct al_hf_config *config, const char *key
                               int64_t *out, struct al_err *err);
 
 /* Reads "name" of the directory as JSON; *doc stays nullptr when the file is absent. */
+/* As al_hf_config_int, but an absent or null key leaves *out alone. */
+enum al_code al_hf_config_optional_int(const struct al_hf_config *config, const char *key, int64_t least, int64_t most,
+                                       int64_t *out, struct al_err *err);
 enum al_code al_hf_read_json(const char *directory, const char *name, size_t max_bytes, struct al_json_doc **doc,
                              struct al_err *err);
 

@@ -36,6 +36,12 @@ void al_hf_meta_str(const struct al_hf_meta *meta, const char *key, const char *
   gguf_set_val_str(meta->gguf, full(meta, key).text, value);
 }
 
+void al_hf_meta_bools(const struct al_hf_meta *meta, const char *key, const bool *values, size_t n)
+{
+  static_assert(sizeof *values == 1, "as GGUF has them");
+  gguf_set_arr_data(meta->gguf, full(meta, key).text, GGUF_TYPE_BOOL, values, n);
+}
+
 void al_hf_meta_array(const struct al_hf_meta *meta, const char *key, const int32_t *values, size_t n)
 {
   gguf_set_arr_data(meta->gguf, full(meta, key).text, GGUF_TYPE_INT32, values, n);
@@ -46,6 +52,11 @@ static void set_rope(const struct al_hf_meta *meta, const struct al_hf_config *c
   const struct al_hf_rope *rope = &config->rope;
   al_hf_meta_f32(meta, "rope.freq_base", rope->theta);
   al_hf_meta_u32(meta, "rope.dimension_count", (int64_t)((double)config->head_dim * rope->partial_factor));
+  if (rope->kind == AL_HF_ROPE_LONGROPE) {
+    al_hf_meta_str(meta, "rope.scaling.type", "longrope");
+    al_hf_meta_u32(meta, "rope.scaling.original_context_length", rope->original_context);
+    al_hf_meta_f32(meta, "rope.scaling.attn_factor", rope->attention_factor);
+  }
   if (rope->kind != AL_HF_ROPE_LINEAR && rope->kind != AL_HF_ROPE_YARN)
     return;
   al_hf_meta_str(meta, "rope.scaling.type", rope->kind == AL_HF_ROPE_YARN ? "yarn" : "linear");

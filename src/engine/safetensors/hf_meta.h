@@ -18,6 +18,7 @@ void al_hf_meta_u32(const struct al_hf_meta *meta, const char *key, int64_t valu
 void al_hf_meta_f32(const struct al_hf_meta *meta, const char *key, double value); /* NaN: nothing is set */
 void al_hf_meta_bool(const struct al_hf_meta *meta, const char *key, bool value);
 void al_hf_meta_str(const struct al_hf_meta *meta, const char *key, const char *value);
+void al_hf_meta_bools(const struct al_hf_meta *meta, const char *key, const bool *values, size_t n);
 void al_hf_meta_array(const struct al_hf_meta *meta, const char *key, const int32_t *values, size_t n);
 
 /* Sizes, rotation, experts, what the family adds, and generation_config.json's recommendations. */

@@ -64,8 +64,9 @@ static enum al_code check_byte_level(const struct al_json *step, struct al_err *
 static enum al_code read_split(const struct al_json *split, const struct al_json *bytes, bool ignore_merges,
                                struct al_hf_tokenizer *tokenizer, struct al_err *err)
 {
-  bool isolated = al_str_is(al_json_str(al_json_get(split, "behavior")), "Isolated") &&
-                  !al_json_bool(al_json_get(split, "invert"), false);
+  /* The rule matches all of the text: to cut at the matches, or to drop what is between them, is the same. */
+  bool inverted = al_json_bool(al_json_get(split, "invert"), false);
+  bool isolated = al_str_is(al_json_str(al_json_get(split, "behavior")), inverted ? "Removed" : "Isolated");
   if (!isolated || al_json_bool(al_json_get(bytes, "use_regex"), true))
     return al_fail(err, AL_UNSUPPORTED, "tokenizer.json: the pre_tokenizer splits in a way that is not known here");
   AL_TRY(check_byte_level(bytes, err));
@@ -118,6 +119,13 @@ static enum al_code read_metaspace(const struct al_json *pre, struct al_hf_token
   return AL_OK;
 }
 
+/* Gemma's: cut at spaces, of which the normalizer has left none. */
+static bool is_idle_split(const struct al_json *pre)
+{
+  return al_str_is(type_of(pre), "Split") &&
+         al_str_is(al_json_str(al_json_get(al_json_get(pre, "pattern"), "String")), " ");
+}
+
 static enum al_code read_normalizer(const struct al_json *step, struct al_hf_tokenizer *tokenizer, bool *replaces,
                                     struct al_err *err)
 {
@@ -163,7 +171,7 @@ enum al_code al_hf_pretokenizer_read(const struct al_json *root, struct al_hf_to
   if (ignore_merges)
     return al_fail(err, AL_UNSUPPORTED, "tokenizer.json: byte_fallback with ignore_merges is not supported here");
   AL_TRY(read_normalizer(al_json_get(root, "normalizer"), tokenizer, &replaces, err));
-  if (al_json_kind(pre) == AL_JSON_OBJECT)
+  if (al_json_kind(pre) == AL_JSON_OBJECT && !(replaces && is_idle_split(pre)))
     return read_metaspace(pre, tokenizer, err);
   return replaces ? AL_OK : unsupported("the normalizer", al_str("without Replace"), err);
 }

@@ -57,9 +57,15 @@ static enum al_code read_added(struct al_hf_tokenizer *t, const struct al_json *
   while (al_json_next(&it)) {
     struct al_str text = al_json_str(al_json_get(it.value, "content"));
     bool special = al_json_bool(al_json_get(it.value, "special"), false);
-    AL_TRY(set_token(t, text, al_json_int(al_json_get(it.value, "id"), -1),
-                     special ? AL_TOKEN_CONTROL : AL_TOKEN_USER_DEFINED, err));
+    int64_t id = al_json_int(al_json_get(it.value, "id"), -1);
+    AL_TRY(set_token(t, text, id, special ? AL_TOKEN_CONTROL : AL_TOKEN_USER_DEFINED, err));
+    if (al_json_bool(al_json_get(it.value, "lstrip"), false))
+      al_buf_printf(&t->eats_left, "%lld ", (long long)id);
+    if (al_json_bool(al_json_get(it.value, "rstrip"), false))
+      al_buf_printf(&t->eats_right, "%lld ", (long long)id);
   }
+  AL_TRY(al_buf_check(&t->eats_left, err));
+  AL_TRY(al_buf_check(&t->eats_right, err));
   struct al_str unknown = al_json_str(al_json_get(al_json_get(root, "model"), "unk_token"));
   t->unknown = unknown.size > 0 ? al_hf_tokenizer_id(t, unknown) : -1;
   if (t->unknown >= 0)
@@ -263,6 +269,8 @@ enum al_code al_hf_tokenizer_load(const char *directory, const struct al_hf_conf
 
 void al_hf_tokenizer_done(struct al_hf_tokenizer *tokenizer)
 {
+  al_buf_done(&tokenizer->eats_left);
+  al_buf_done(&tokenizer->eats_right);
   al_map_free(tokenizer->id_of);
   al_arena_free(tokenizer->arena);
   *tokenizer = (struct al_hf_tokenizer){};
@@ -272,6 +280,12 @@ static void set_id(struct gguf_context *gguf, const char *key, int32_t id)
 {
   if (id >= 0)
     gguf_set_val_u32(gguf, key, (uint32_t)id);
+}
+
+static void set_ids(struct gguf_context *gguf, const char *key, const struct al_buf *ids)
+{
+  if (ids->size > 0)
+    gguf_set_val_str(gguf, key, ids->data);
 }
 
 void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *t, struct gguf_context *gguf)
@@ -294,6 +308,8 @@ void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *t, struct gguf_contex
   gguf_set_val_bool(gguf, "tokenizer.ggml.add_eos_token", t->add_eos);
   if (t->space_prefix == AL_SPACE_PREFIX_FIRST || t->space_prefix == AL_SPACE_PREFIX_EACH)
     gguf_set_val_str(gguf, "allm.tokenizer.space_prefix", t->space_prefix == AL_SPACE_PREFIX_FIRST ? "first" : "each");
+  set_ids(gguf, "allm.tokenizer.lstrip_ids", &t->eats_left);
+  set_ids(gguf, "allm.tokenizer.rstrip_ids", &t->eats_right);
   if (t->nfc)
     gguf_set_val_bool(gguf, "tokenizer.ggml.normalizer.nfc", true);
   if (t->chat_template != nullptr)

@@ -31,7 +31,7 @@ enum al_space_prefix {
 };
 
 struct al_hf_tokenizer {
-  struct al_arena *arena; /* owns all that follows */
+  struct al_arena *arena; /* owns all that follows but the two buffers */
   struct al_map *id_of;   /* token text -> &types[id] */
   const char *model;      /* "gpt2", "llama"; static */
   const char *pre;        /* libllama's name of the splitting rule; static */
@@ -46,6 +46,8 @@ struct al_hf_tokenizer {
   bool add_eos;
   bool nfc; /* text is to be normalised before */
   enum al_space_prefix space_prefix;
+  struct al_buf eats_left; /* "3 17 ": tokens that take the white space before them with them */
+  struct al_buf eats_right;
   const char *chat_template; /* nullptr: none */
 };
 

@@ -1,7 +1,7 @@
-/* Llama, and Mistral, which is Llama with a window. */
+/* Llama. */
 #include "engine/safetensors/family.h"
 
-static const char *const classes[] = { "LlamaForCausalLM", "MistralForCausalLM", nullptr };
+static const char *const classes[] = { "LlamaForCausalLM", nullptr };
 
 static const struct al_tensor_rule layer_rules[] = {
   { "attn_norm.weight", "input_layernorm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
