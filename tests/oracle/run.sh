@@ -22,6 +22,7 @@ run test_tokens.py --probe "$probes/oracle-probe"
 run test_logits.py --probe "$probes/oracle-probe"
 run test_gguf.py --probe "$probes/oracle-probe"
 run test_lora.py --probe "$probes/oracle-probe"
+run test_fp8.py --probe "$probes/oracle-probe"
 [ -z "$failed" ] && echo "oracle: all agree" && exit 0
 echo "oracle: failed:$failed"
 exit 1

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/thread.h"
+#include "engine/safetensors/fp8.h"
 #include "engine/safetensors/rows.h"
 
 #include <assert.h>
@@ -98,7 +99,10 @@ static enum al_code convert_chunk(const struct job *job, int64_t from, int64_t n
   if (is_kept(t))
     return al_rows_read(job->weights, t, from, n, scratch->room, out, err);
   AL_TRY(al_rows_read(job->weights, t, from, n, scratch->room, scratch->raw, err));
-  to_f32(t->source_type, scratch->raw, scratch->values, n * t->n_cols);
+  if (t->source_type == GGML_TYPE_I8)
+    AL_TRY(al_fp8_to_f32(job->weights, t, from, n, scratch->raw, scratch->values, err));
+  else
+    to_f32(t->source_type, scratch->raw, scratch->values, n * t->n_cols);
   change(t->change, scratch->values, n * t->n_cols);
   from_f32(t, scratch->values, out, n);
   return AL_OK;

@@ -5,11 +5,24 @@
 #include "engine/safetensors/safetensors_engine.h"
 #include "engine/safetensors/vgguf_stream.h"
 
+#include "codec/safetensors_header.h"
 #include "os/machine.h"
+
+/* The descriptor names the type of most weights, or the method that has packed them. */
+static enum al_code check_quantisation(const char *name, struct al_err *err)
+{
+  for (int type = 0; type < AL_ST_DTYPE_COUNT; type++)
+    if (al_streq(name, al_st_dtype_name((enum al_st_dtype)type)))
+      return AL_OK;
+  if (name == nullptr || name[0] == '\0')
+    return AL_OK;
+  return al_hf_quantisation_check(al_str(name), err);
+}
 
 static enum al_code supports(const struct al_model_descriptor *descriptor, struct al_err *err)
 {
   const struct al_hf_family *family;
+  AL_TRY(check_quantisation(descriptor->quantisation, err));
   if (descriptor->architecture == nullptr || descriptor->architecture[0] == '\0')
     return AL_OK; /* config.json tells when it is opened */
   return al_hf_family_find(descriptor->architecture, &family, err);

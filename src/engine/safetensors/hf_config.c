@@ -74,20 +74,6 @@ static enum al_code read_architecture(struct al_hf_config *config, struct al_err
   return AL_OK;
 }
 
-/* Quantised checkpoints (AWQ, GPTQ, FP8, ...) have tensors of their own layout. MXFP4's are known (family.h). */
-static enum al_code refuse_quantised(const struct al_hf_config *config, struct al_err *err)
-{
-  const struct al_json *quantised = al_json_get(config->root, "quantization_config");
-  if (al_json_kind(quantised) != AL_JSON_OBJECT)
-    return AL_OK;
-  struct al_str method = al_json_str(al_json_get(quantised, "quant_method"));
-  if (al_str_is(method, "mxfp4"))
-    return AL_OK;
-  return al_fail(err, AL_UNSUPPORTED,
-                 "config.json: the weights are quantised by \"%.*s\", which cannot be read: use the BF16 model",
-                 (int)al_min_size(method.size, 32), method.size > 0 ? method.data : "");
-}
-
 static enum al_code read_sizes(struct al_hf_config *config, struct al_err *err)
 {
   AL_TRY(size_int(config, "num_hidden_layers", MAX_LAYERS, &config->n_layers, err));
@@ -152,6 +138,20 @@ static enum al_code read_llama3(const struct al_json *rope, struct al_hf_config 
   if (config->rope.high_freq_factor <= config->rope.low_freq_factor)
     return al_fail(err, AL_MODEL_CORRUPT,
                    "config.json: the rope scaling's high_freq_factor is not above its "
+                   "low_freq_factor");
+  return AL_OK;
+}
+
+static enum al_code read_yarn(const struct al_json *rope, struct al_hf_config *config, struct al_err *err)
+{
+  config->rope.kind = AL_HF_ROPE_YARN;
+  AL_TRY(positive(rope, "factor", &config->rope.factor, err));
+  config->rope.beta_fast = al_json_real(al_json_get(rope, "beta_fast"), NAN);
+  config->rope.beta_slow = al_json_real(al_json_get(rope, "beta_slow"), NAN);
+  config->rope.attention_factor = al_json_real(al_json_get(rope, "attention_factor"), NAN);
+  return AL_OK;
+}
+
 /* transformers: modeling_rope_utils.py. */
 static enum al_code read_longrope(const struct al_json *rope, struct al_hf_config *config, struct al_err *err)
 {
@@ -168,23 +168,7 @@ static enum al_code read_longrope(const struct al_json *rope, struct al_hf_confi
   return AL_OK;
 }
 
-                   "low_freq_factor");
-  return AL_OK;
-}
-
-static enum al_code read_yarn(const struct al_json *rope, struct al_hf_config *config, struct al_err *err)
-{
-  config->rope.kind = AL_HF_ROPE_YARN;
-  AL_TRY(positive(rope, "factor", &config->rope.factor, err));
-  config->rope.beta_fast = al_json_real(al_json_get(rope, "beta_fast"), NAN);
-  config->rope.beta_slow = al_json_real(al_json_get(rope, "beta_slow"), NAN);
-  config->rope.attention_factor = al_json_real(al_json_get(rope, "attention_factor"), NAN);
-  return AL_OK;
-}
-
 static enum al_code read_scaling(const struct al_json *rope, struct al_hf_config *config, struct al_err *err)
-  if (al_str_is(kind, "longrope") || al_str_is(kind, "su"))
-    return read_longrope(rope, config, err);
 {
   struct al_str kind = al_json_str(al_json_get(rope, "rope_type"));
   if (kind.size == 0)
@@ -199,6 +183,8 @@ static enum al_code read_scaling(const struct al_json *rope, struct al_hf_config
     return read_llama3(rope, config, err);
   if (al_str_is(kind, "yarn"))
     return read_yarn(rope, config, err);
+  if (al_str_is(kind, "longrope") || al_str_is(kind, "su"))
+    return read_longrope(rope, config, err);
   if (!al_str_is(kind, "linear"))
     return al_fail(err, AL_UNSUPPORTED, "config.json: the rope scaling \"%.*s\" is not supported",
                    (int)al_min_size(kind.size, 32), kind.data);
@@ -287,7 +273,7 @@ enum al_code al_hf_config_load(const char *directory, struct al_hf_config *confi
   AL_TRY(al_hf_read_json(directory, "generation_config.json", MAX_CONFIG_BYTES, &config->generation, err));
   config->root = al_json_root(config->doc);
   AL_TRY(read_architecture(config, err));
-  AL_TRY(refuse_quantised(config, err));
+  AL_TRY(al_hf_quantisation_read(config->root, &config->quantisation, err));
   const struct al_json *tied = al_json_get(config->root, "tie_word_embeddings");
   if (al_json_kind(tied) == AL_JSON_BOOL)
     config->tied = al_json_bool(tied, false) ? AL_HF_TIED : AL_HF_UNTIED;

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "codec/json.h"
+#include "engine/safetensors/hf_quantisation.h"
 
 #include <stdint.h>
 
@@ -71,6 +72,7 @@ struct al_hf_config {
   double rms_epsilon;
   struct al_hf_rope rope;
   enum al_hf_tied tied;
+  struct al_hf_quantisation quantisation;
   int32_t bos; /* -1 when not stated */
   int32_t eos[AL_HF_MAX_EOS];
   size_t n_eos;
@@ -89,11 +91,11 @@ void al_hf_config_done(struct al_hf_config *config); /* accepts a zeroed one */
 /* For what a family alone has: AL_MODEL_CORRUPT naming the key when it is absent or out of range. */
 enum al_code al_hf_config_int(const struct al_hf_config *config, const char *key, int64_t least, int64_t most,
                               int64_t *out, struct al_err *err);
-
-/* Reads "name" of the directory as JSON; *doc stays nullptr when the file is absent. */
 /* As al_hf_config_int, but an absent or null key leaves *out alone. */
 enum al_code al_hf_config_optional_int(const struct al_hf_config *config, const char *key, int64_t least, int64_t most,
                                        int64_t *out, struct al_err *err);
+
+/* Reads "name" of the directory as JSON; *doc stays nullptr when the file is absent. */
 enum al_code al_hf_read_json(const char *directory, const char *name, size_t max_bytes, struct al_json_doc **doc,
                              struct al_err *err);
 

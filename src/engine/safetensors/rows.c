@@ -53,7 +53,7 @@ static int64_t paired(int64_t index, int64_t head_rows)
   return index - within + (within % 2) * (head_rows / 2) + within / 2;
 }
 
-static int64_t file_row(const struct al_plan_tensor *t, int64_t row)
+int64_t al_rows_file_row(const struct al_plan_tensor *t, int64_t row)
 {
   return (t->pair_rows > 0 ? paired(row, t->pair_rows) : row * t->row_step) + t->row_first;
 }
@@ -73,7 +73,7 @@ static enum al_code read_vector(const struct piece *p, struct al_err *err)
   size_t element = row_bytes(t);
   AL_TRY(read_at(p, 0, p->room, (size_t)(t->n_rows * t->row_step) * element, err));
   for (int64_t i = 0; i < p->n; i++)
-    memcpy(p->out + (size_t)i * element, p->room + (size_t)file_row(t, p->first + i) * element, element);
+    memcpy(p->out + (size_t)i * element, p->room + (size_t)al_rows_file_row(t, p->first + i) * element, element);
   return AL_OK;
 }
 
@@ -81,7 +81,7 @@ static enum al_code read_paired(const struct piece *p, struct al_err *err)
 {
   size_t row = row_bytes(p->tensor);
   for (int64_t i = 0; i < p->n; i++)
-    AL_TRY(read_at(p, (uint64_t)file_row(p->tensor, p->first + i) * row, p->out + (size_t)i * row, row, err));
+    AL_TRY(read_at(p, (uint64_t)al_rows_file_row(p->tensor, p->first + i) * row, p->out + (size_t)i * row, row, err));
   return AL_OK;
 }
 
@@ -90,7 +90,7 @@ static enum al_code read_in_turn(const struct piece *p, struct al_err *err)
 {
   const struct al_plan_tensor *t = p->tensor;
   size_t row = row_bytes(t);
-  AL_TRY(read_at(p, (uint64_t)file_row(t, p->first) * row, p->room, (size_t)span_rows(t, p->n) * row, err));
+  AL_TRY(read_at(p, (uint64_t)al_rows_file_row(t, p->first) * row, p->room, (size_t)span_rows(t, p->n) * row, err));
   for (int64_t i = 0; i < p->n; i++)
     memcpy(p->out + (size_t)i * row, p->room + (size_t)(i * t->row_step) * row, row);
   return AL_OK;
@@ -103,7 +103,7 @@ static enum al_code read_transposed(const struct piece *p, struct al_err *err)
   size_t element = ggml_type_size(t->source_type);
   size_t row = row_bytes(t);
   uint64_t file_row_bytes = (uint64_t)(t->n_rows * t->row_step) * element;
-  uint64_t start = (uint64_t)file_row(t, p->first) * element;
+  uint64_t start = (uint64_t)al_rows_file_row(t, p->first) * element;
   for (int64_t column = 0; column < t->n_cols; column++) {
     AL_TRY(read_at(p, (uint64_t)column * file_row_bytes + start, p->room, (size_t)span_rows(t, p->n) * element, err));
     for (int64_t i = 0; i < p->n; i++)
@@ -132,7 +132,7 @@ static enum al_code read_mxfp4(const struct piece *p, struct al_err *err)
   size_t span = (size_t)span_rows(t, p->n);
   uint8_t *nibbles = p->room;
   uint8_t *scales = p->room + span * n_blocks * BLOCK_NIBBLES;
-  uint64_t start = (uint64_t)(p->slab * t->n_rows * t->row_step + file_row(t, p->first)) * n_blocks;
+  uint64_t start = (uint64_t)(p->slab * t->n_rows * t->row_step + al_rows_file_row(t, p->first)) * n_blocks;
   AL_TRY(al_hf_weights_read(p->weights, p->part->data, start * BLOCK_NIBBLES, nibbles, span * n_blocks * BLOCK_NIBBLES,
                             err));
   AL_TRY(al_hf_weights_read(p->weights, p->part->scales, start, scales, span * n_blocks, err));
@@ -158,7 +158,7 @@ static enum al_code read_piece(const struct piece *p, struct al_err *err)
   if (t->row_step > 1)
     return read_in_turn(p, err);
   size_t row = row_bytes(t);
-  return read_at(p, (uint64_t)file_row(t, p->first) * row, p->out, (size_t)p->n * row, err);
+  return read_at(p, (uint64_t)al_rows_file_row(t, p->first) * row, p->out, (size_t)p->n * row, err);
 }
 
 enum al_code al_rows_read(const struct al_hf_weights *weights, const struct al_plan_tensor *tensor, int64_t from,

@@ -13,6 +13,9 @@ size_t al_rows_room_bytes(const struct al_plan_tensor *tensor, int64_t n);
 enum al_code al_rows_read(const struct al_hf_weights *weights, const struct al_plan_tensor *tensor, int64_t from,
                           int64_t n, uint8_t *room, uint8_t *out, struct al_err *err);
 
+/* The row of the file's tensor (of its slab there) that a slab's row comes from. */
+int64_t al_rows_file_row(const struct al_plan_tensor *tensor, int64_t row);
+
 /* Bytes [offset, offset+size) of a tensor whose slabs are those of the files as they stand. */
 enum al_code al_rows_copy(const struct al_hf_weights *weights, const struct al_plan_tensor *tensor, uint64_t offset,
                           uint8_t *out, size_t size, struct al_err *err);

@@ -102,6 +102,16 @@ static bool is_of_extra_layer(const struct al_rule_scope *scope, struct al_str n
          layer < scope->config->n_layers + scope->config->n_extra_layers;
 }
 
+/* Scales of activations and of a cache in FP8: neither is kept in FP8 here. */
+static bool is_other_scale(const struct al_hf_config *config, struct al_str name)
+{
+  static const char *const endings[] = { ".input_scale", ".activation_scale", ".k_scale", ".v_scale" };
+  for (size_t i = 0; i < AL_COUNT(endings); i++)
+    if (config->quantisation.fp8 && al_str_ends(name, al_str(endings[i])))
+      return true;
+  return false;
+}
+
 static bool is_ignored(const struct al_hf_family *family, struct al_str name)
 {
   for (const char *const *suffix = family->ignored; suffix != nullptr && *suffix != nullptr; suffix++)
@@ -120,7 +130,8 @@ static enum al_code check_all_used(const struct al_rule_scope *scope, struct al_
     const struct al_st_header *header = al_hf_weights_header(scope->weights, file);
     for (size_t i = 0; i < al_st_header_n_tensors(header); i++) {
       struct al_str name = al_st_header_tensor(header, i)->name;
-      if (!al_map_has(scope->used, name) && !is_ignored(scope->family, name) && !is_of_extra_layer(scope, name))
+      if (!al_map_has(scope->used, name) && !is_ignored(scope->family, name) && !is_of_extra_layer(scope, name) &&
+          !is_other_scale(scope->config, name))
         return al_fail(err, AL_UNSUPPORTED, "%s: tensor \"%.*s\" has no place in a %s as config.json describes it",
                        al_hf_weights_file_name(scope->weights, file), (int)name.size, name.data,
                        scope->config->architecture);

@@ -14,6 +14,8 @@ constexpr int AL_PLAN_MAX_DIMS = 3;
 struct al_plan_part {
   struct al_hf_source data;   /* borrowed from the weights */
   struct al_hf_source scales; /* tensor nullptr: there are none */
+  int64_t block_rows;         /* FP8: weights that share a scale, where there is one for each block */
+  int64_t block_cols;
 };
 
 /* What becomes of every element. */
@@ -30,7 +32,7 @@ struct al_plan_tensor {
   size_t row_bytes; /* of n_cols elements as `type` */
   uint64_t size_bytes;
 
-  enum ggml_type source_type; /* in which al_rows_read gives rows: F32, F16, BF16, MXFP4 */
+  enum ggml_type source_type; /* in which al_rows_read gives rows: F32, F16, BF16, MXFP4, I8 (fp8.h) */
   struct al_plan_part *parts; /* owned; one for all slabs, or one for each; nullptr: `values` holds the elements */
   size_t n_parts;
   int64_t row_step;  /* a slab's row r is row row_first + r * row_step of the file's */

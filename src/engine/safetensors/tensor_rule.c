@@ -1,6 +1,7 @@
 #include "engine/safetensors/tensor_rule.h"
 
 #include "base/alloc.h"
+#include "engine/safetensors/fp8.h"
 
 #include <stdio.h>
 
@@ -177,6 +178,16 @@ static enum al_code take_plain(const struct al_rule_scope *scope, const struct a
   return take(scope, name, &shape, has(rule, AL_RULE_RESHAPED), &part->data, err);
 }
 
+static enum al_code take_fp8_scales(const struct al_rule_scope *scope, const struct al_tensor_rule *rule,
+                                    struct al_plan_tensor *tensor, struct al_err *err)
+{
+  if (has(rule, AL_RULE_TRANSPOSED))
+    return fail_type(scope, tensor->parts[0].data, "with columns for rows that is not supported", err);
+  for (size_t i = 0; i < tensor->n_parts; i++)
+    AL_TRY(al_fp8_take_scales(scope, &tensor->parts[i], err));
+  return AL_OK;
+}
+
 static enum al_code take_parts(const struct al_rule_scope *scope, const struct al_tensor_rule *rule, const char *source,
                                struct al_plan_tensor *tensor, struct al_err *err)
 {
@@ -193,11 +204,11 @@ static enum al_code take_parts(const struct al_rule_scope *scope, const struct a
   }
   struct al_hf_source first = tensor->parts[0].data;
   if (!al_weight_type_of(first.tensor->dtype, &tensor->source_type))
-    return fail_type(scope, first, "F32, F16 and BF16 are supported", err);
+    return fail_type(scope, first, "F32, F16, BF16 and FP8 are supported", err);
   for (size_t i = 1; i < tensor->n_parts; i++)
     if (tensor->parts[i].data.tensor->dtype != first.tensor->dtype)
       return fail_type(scope, tensor->parts[i].data, "the experts before it are of another", err);
-  return AL_OK;
+  return tensor->source_type == GGML_TYPE_I8 ? take_fp8_scales(scope, rule, tensor, err) : AL_OK;
 }
 
 /* Blocks are [.., rows, blocks of a row, bytes of a block], scales [.., rows, blocks of a row]. */

@@ -40,6 +40,8 @@ bool al_weight_type_of(enum al_st_dtype dtype, enum ggml_type *type)
     *type = GGML_TYPE_F16;
   else if (dtype == AL_ST_BF16)
     *type = GGML_TYPE_BF16;
+  else if (dtype == AL_ST_F8_E4M3 || dtype == AL_ST_F8_E5M2)
+    *type = GGML_TYPE_I8; /* bytes, with scales beside them */
   else
     return false;
   return true;
@@ -47,8 +49,8 @@ bool al_weight_type_of(enum al_st_dtype dtype, enum ggml_type *type)
 
 enum ggml_type al_weight_choose(const struct al_weight_wish *wish, enum ggml_type source, int64_t n_cols, bool is_head)
 {
-  if (wish->keeps)
-    return source;
+  if (wish->keeps) /* ggml has no FP8 */
+    return source == GGML_TYPE_I8 ? GGML_TYPE_BF16 : source;
   enum ggml_type wanted = is_head ? wish->head : wish->type;
   /* Four bits already: another quantisation would lose once more and gain little. */
   if (source == GGML_TYPE_MXFP4 && ggml_is_quantized(wanted))
