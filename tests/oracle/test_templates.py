@@ -34,6 +34,12 @@ SEARCH = {"type": "function", "function": {
         "queries": {"type": "array", "items": {"type": "object", "properties": {"q": {"type": ["string", "null"]}}}},
         "empty": {"type": "object", "properties": {}}}}, "return": {"type": "string"}}}
 
+TYPES = {"type": "function", "function": {"name": "types", "description": "All types", "parameters": {"type": "object", "properties": {
+    "a": {"type": "array", "items": {"type": "array", "items": {"type": "object", "properties": {"x": {"type": "integer"}}}}},
+    "b": {"type": "boolean", "default": True}, "n": {"type": "number", "default": 1e-7}, "e": {"type": "string", "enum": ["x", "y"], "default": "x"},
+    "o": {"oneOf": [{"type": "string", "description": "text"}, {"type": ["integer", "null"]}]}, "s": {"type": "string", "nullable": True}},
+    "additionalProperties": False}}}
+
 
 def call(name, arguments, ident="abcdef123"):
     return {"id": ident, "type": "function", "function": {"name": name, "arguments": arguments}}
@@ -76,7 +82,10 @@ def family_cases():
     options = [{"add_generation_prompt": True}, {"add_generation_prompt": False, "enable_thinking": False},
                {"add_generation_prompt": True, "enable_thinking": False, "tools": [WEATHER, SEARCH]},
                {"add_generation_prompt": True, "tools": [WEATHER], "tools_in_user_message": False, "date_string": "1 Jan 2025"},
-               {"tools": None, "builtin_tools": ["get_weather", "code_interpreter"]}, {"tools": [], "documents": None}]
+               {"tools": None, "builtin_tools": ["get_weather", "code_interpreter"]}, {"tools": [], "documents": None},
+               {"add_generation_prompt": True, "tools": [WEATHER, SEARCH, TYPES], "reasoning_effort": "high", "enable_thinking": True,
+                "thinking_budget": 512, "thinking": True, "model_identity": "I am a test.", "truncate_history_thinking": False},
+               {"reasoning_effort": "low", "thinking_budget": 0, "enable_thinking": False, "add_generation_prompt": True}]
     for path in sorted(DATA.glob("*.jinja")):
         template = path.read_text()
         for messages in chats():
