@@ -4,7 +4,7 @@ import unicodedata
 
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>", "<|begin_of_text|>",
             "<|eot_id|>", "<|start_header_id|>", "<s>", "</s>", "<unk>", "[INST]", "[/INST]", "<|im_start|", "|im_end|>",
-            "<0x41>", "<|", "|>", "[PAD699]", "▁", "▁▁", "Ġ", "Ċ"]
+            "<0x41>", "<|", "|>", "[PAD699]", "<|user|>", "<|end|>", "<|both|>", "<table>", "▁", "▁▁", "Ġ", "Ċ"]
 CHOSEN = ["", " ", "  ", "   ", "\n", "\n\n", "\t", "\r\n", "Hello world", " Hello", "  two spaces", "trailing  ", "a\n\n b",
           "don't I'M we'RE they'll 'S 'Ll ''s", "\u2019s it\u2019s", "1234567", "3.14159", "1,000,000", "١٢٣٤ ४५६", "½ ¾ x²",
           "CamelCaseHTTPServer", "snake_case_name", "naïve café", "cafe\u0301", "\u1e9b\u0323", "ﬁ ﷺ Å", "각 \u1100\u1161\u11a8",
@@ -14,7 +14,7 @@ CHOSEN = ["", " ", "  ", "   ", "\n", "\n\n", "\t", "\r\n", "Hello world", " Hel
           "\n \n  \n   x", "    def f(x):\n        return x**2\n", "{\"k\": [1, 2, {\"x\": null}]}", "foo/bar//baz/\n/",
           "http://a.b/c?d=e&f=%20", "A" * 300, "ab " * 200, " " * 300, "\n" * 100, "1" * 200, "🚀" * 60, "é" * 150, "e\u0301" * 80,
           "<|im_start|>user\nhi<|im_end|>\n", "text<|im_end|>more", "<think>reason</think>answer", " <think> ",
-          "<s>[INST] hi [/INST] there</s>", "<s> <s>", "[INST][INST]", "\u0345\u0301\u0316", "a\u0315\u0300\u05ae\u0301b", "ſ's 'ſ"]
+          "<s>[INST] hi [/INST] there</s>", "<s> <s>", "[INST][INST]", "<|user|>\nhi<|end|>\n\n <|both|> \u3000x \u2003<|both|><|end|> ", "a \n<|im_start|> \t<|im_end|>", "\u0345\u0301\u0316", "a\u0315\u0300\u05ae\u0301b", "ſ's 'ſ"]
 
 
 def pieces(rng):

@@ -59,7 +59,7 @@ def corpus(hard):
     return lines + MANY_SCRIPTS * 20
 
 
-def byte_level(size, kind, specials):
+def byte_level(size, kind, specials, inverted=False):
     tokenizer = Tokenizer(models.BPE(ignore_merges=kind in ("llama3", "tekken")))
     if kind == "qwen2":
         tokenizer.normalizer = normalizers.NFC()
@@ -70,7 +70,7 @@ def byte_level(size, kind, specials):
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-            pre_tokenizers.Split(Regex(SPLITS[kind]), "isolated"),
+            pre_tokenizers.Split(Regex(SPLITS[kind]), "removed" if inverted else "isolated", invert=inverted),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ])
     tokenizer.decoder = decoders.ByteLevel()
@@ -107,6 +107,16 @@ def gpt2_tokenizer(size):
 
 def split_tokenizer(kind, more=()):
     return lambda size: (byte_level(size, kind, ["<|endoftext|>", *more]), dict(eos_token="<|endoftext|>"))
+
+
+def phi4_tokenizer(kind):
+    """The split says what is to be removed between the matches; some special tokens take white space with them."""
+    def make_it(size):
+        tokenizer = byte_level(size, kind, ["<|endoftext|>"], inverted=True)
+        tokenizer.add_special_tokens([AddedToken(t, lstrip=left, rstrip=True, normalized=False) for t, left in
+                                      (("<|im_start|>", True), ("<|im_end|>", True), ("<|user|>", False))])
+        return tokenizer, dict(eos_token="<|im_end|>")
+    return make_it
 
 
 def spm_tokenizer(size, scheme):
@@ -186,7 +196,7 @@ MODELS = {
     "llama-linear": (lambda: T.LlamaConfig(**BASE, rope_parameters=dict(rope_type="linear", rope_theta=10000.0,
                                            factor=2.0)), gpt2_tokenizer, {}),
 }
-MODELS.update(models_windowed.models(BASE, spm_tokenizer, split_tokenizer))
+MODELS.update(models_windowed.models(BASE, spm_tokenizer, split_tokenizer, phi4_tokenizer))
 
 MODELS |= models_experts.models(BASE, qwen2_tokenizer, split_tokenizer)
 
@@ -223,6 +233,11 @@ def make(name, out, vocab=V, hard=False):
     config.pad_token_id = None
     model = T.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     randomise(model)
+    for parameter, p in model.named_parameters():
+        if "gate_proj" in parameter and options.get("sharp_gates"):
+            p.data *= 1e8
+        if "norm" in parameter and config.model_type.startswith("gemma"):
+            p.data -= 1  # stored less one
     model = model.to(options.get("dtype", torch.float32))
     kw = {"max_shard_size": options["shard"]} if "shard" in options else {}
     model.save_pretrained(directory, **kw)
