@@ -109,6 +109,10 @@ enum al_code al_inference_check_type(const struct al_model_descriptor *descripto
   case AL_TYPE_STT:
   case AL_TYPE_TTS: return al_audio_manager_supports(descriptor, err);
   case AL_TYPE_IMAGE: return al_image_manager_supports(descriptor, err);
+  case AL_TYPE_ADAPTER:
+    return al_fail(err, AL_UNSUPPORTED, "'%s' is a LoRA adapter for %s: it changes a model and does not run alone",
+                   descriptor->id,
+                   descriptor->base != nullptr && descriptor->base[0] != '\0' ? descriptor->base : "an unnamed model");
   case AL_TYPE_LLM:
   case AL_TYPE_EMBEDDING:
   case AL_TYPE_VISION:

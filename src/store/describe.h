@@ -7,6 +7,10 @@
 
 #include "store/descriptor.h"
 
+/* A LoRA adapter as the peft library writes it. */
+constexpr char AL_ADAPTER_CONFIG[] = "adapter_config.json";
+constexpr char AL_ADAPTER_WEIGHTS[] = "adapter_model.safetensors";
+
 /* *is_hidden: a file that is no model of its own (a vision projector). */
 enum al_code al_describe(struct al_model_descriptor *model, bool *is_hidden, struct al_err *err);
 
@@ -16,6 +20,8 @@ enum al_code al_describe_safetensors(struct al_model_descriptor *model, struct a
 
 /* Type, context length and the like from config.json of model->directory, or model_index.json of a pipeline. */
 enum al_code al_describe_config(struct al_model_descriptor *model, struct al_err *err);
+/* An adapter's kind and base from adapter_config.json. */
+enum al_code al_describe_adapter(struct al_model_descriptor *model, struct al_err *err);
 
 /* Replaces *field by a copy. */
 enum al_code al_describe_set(char **field, const char *text, struct al_err *err);

@@ -51,13 +51,30 @@ static int64_t context_length(const struct al_json *config)
   return 0;
 }
 
+/* compressed-tensors packs in many ways; 8-bit floating point is one that can be read. */
+static bool is_fp8(const struct al_json *quantised)
+{
+  const struct al_json *groups = al_json_get(quantised, "config_groups");
+  struct al_json_iter it = al_json_iter(groups);
+  while (al_json_next(&it)) {
+    const struct al_json *weights = al_json_get(it.value, "weights");
+    if (al_json_int(al_json_get(weights, "num_bits"), 0) != 8 ||
+        !al_str_is(al_json_str(al_json_get(weights, "type")), "float"))
+      return false;
+  }
+  return al_json_count(groups) > 0;
+}
+
 /* "mxfp4", "fp8", "gptq": what the packed tensors' own types do not tell. */
 static enum al_code take_quantisation(struct al_model_descriptor *model, const struct al_json *config,
                                       struct al_err *err)
 {
-  struct al_str method = al_json_str(al_json_get(al_json_get(config, "quantization_config"), "quant_method"));
+  const struct al_json *quantised = al_json_get(config, "quantization_config");
+  struct al_str method = al_json_str(al_json_get(quantised, "quant_method"));
   if (method.size == 0)
     return AL_OK;
+  if (is_fp8(quantised))
+    method = al_str("fp8");
   AL_TRY(set_str(&model->quantisation, method, err));
   for (char *p = model->quantisation; *p != '\0'; p++)
     *p = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
@@ -103,4 +120,20 @@ enum al_code al_describe_config(struct al_model_descriptor *model, struct al_err
     return al_describe_failure(model, path, &failure, err);
   const struct al_json *root = al_json_root(doc);
   return is_pipeline ? take_pipeline(model, root, err) : take_config(model, root, err);
+}
+
+enum al_code al_describe_adapter(struct al_model_descriptor *model, struct al_err *err)
+{
+  model->type = AL_TYPE_ADAPTER;
+  char path[MAX_PATH] = "";
+  AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
+  struct al_err failure = {};
+  enum al_code code = al_path_join(path, sizeof path, model->directory, AL_ADAPTER_CONFIG, &failure);
+  if (code == AL_OK)
+    code = read_json(path, &doc, &failure);
+  if (code != AL_OK)
+    return al_describe_failure(model, AL_ADAPTER_CONFIG, &failure, err);
+  const struct al_json *root = al_json_root(doc);
+  AL_TRY(set_str(&model->architecture, al_json_str(al_json_get(root, "peft_type")), err));
+  return set_str(&model->base, al_json_str(al_json_get(root, "base_model_name_or_path")), err);
 }

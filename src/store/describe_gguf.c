@@ -35,6 +35,22 @@ static enum al_code read_header(const char *path, struct al_buf *bytes, struct a
   }
 }
 
+/* The base is named by its repository, or by its plain name. */
+static enum al_code take_adapter(struct al_model_descriptor *model, const struct al_gguf_header *header,
+                                 struct al_err *err)
+{
+  model->type = AL_TYPE_ADAPTER;
+  struct al_str base = {};
+  if (!al_gguf_header_str(header, "general.base_model.0.repo_url", &base))
+    (void)al_gguf_header_str(header, "general.base_model.0.name", &base);
+  char *name = al_strndup(base.data != nullptr ? base.data : "", base.size);
+  if (name == nullptr)
+    return al_fail_oom(err, base.size);
+  al_free(model->base);
+  model->base = name;
+  return AL_OK;
+}
+
 /* The first part carries what concerns the whole model. */
 static enum al_code take_metadata(struct al_model_descriptor *model, const struct al_gguf_header *header,
                                   bool *is_hidden, struct al_err *err)
@@ -49,6 +65,9 @@ static enum al_code take_metadata(struct al_model_descriptor *model, const struc
     return al_fail_oom(err, architecture.size);
   al_free(model->architecture);
   model->architecture = name;
+  struct al_str kind = {};
+  if (al_gguf_header_str(header, "general.type", &kind) && al_str_is(kind, "adapter"))
+    return take_adapter(model, header, err);
   *is_hidden = al_family_is_projector(architecture);
   model->type = al_family_of_gguf(architecture);
   uint64_t value = 0;

@@ -187,8 +187,9 @@ static enum al_code choose_files(struct reading *reading, struct al_err *err)
 enum al_code al_describe_safetensors(struct al_model_descriptor *model, struct al_err *err)
 {
   AL_CLEANUP(reading_done) struct reading reading = { .model = model };
-  AL_TRY(al_describe_config(model, err));
-  if (model->type != AL_TYPE_IMAGE)
+  bool is_adapter = model->n_files == 1 && strcmp(al_path_last(model->files[0]), AL_ADAPTER_WEIGHTS) == 0;
+  AL_TRY(is_adapter ? al_describe_adapter(model, err) : al_describe_config(model, err));
+  if (model->type != AL_TYPE_IMAGE && !is_adapter)
     AL_TRY(choose_files(&reading, err));
   model->size_bytes = 0;
   for (size_t i = 0; i < model->n_files; i++)

@@ -4,7 +4,7 @@
 
 const char *al_model_type_name(enum al_model_type type)
 {
-  static const char *const names[AL_TYPE_COUNT] = { "llm", "embedding", "stt", "tts", "image", "vision" };
+  static const char *const names[AL_TYPE_COUNT] = { "llm", "embedding", "stt", "tts", "image", "vision", "adapter" };
   return (unsigned)type < AL_TYPE_COUNT ? names[type] : "unknown";
 }
 
@@ -40,6 +40,7 @@ void al_descriptor_unref(struct al_model_descriptor *descriptor)
   al_free(descriptor->runtime);
   al_free(descriptor->architecture);
   al_free(descriptor->quantisation);
+  al_free(descriptor->base);
   al_free(descriptor->directory);
   al_free(descriptor);
 }

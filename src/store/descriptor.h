@@ -14,6 +14,7 @@ enum al_model_type {
   AL_TYPE_TTS,
   AL_TYPE_IMAGE,
   AL_TYPE_VISION,
+  AL_TYPE_ADAPTER, /* LoRA: changes a model when a request asks for it, and does not run alone */
   AL_TYPE_COUNT
 };
 
@@ -35,6 +36,7 @@ struct al_model_descriptor {
   char *runtime;      /* "llama_cpp", "safetensors_cpp", ...; "" when no runtime fits */
   char *architecture; /* GGUF general.architecture ("qwen3"), or config.json's architectures[0] ("Qwen3ForCausalLM") */
   char *quantisation; /* the type that holds most weights: "Q4_K", "BF16", ... */
+  char *base;         /* of an adapter: the model it was trained for, as its files name it; otherwise "" */
   char *directory;    /* absolute */
   char **files;       /* absolute; the weights in order, the primary file first. A split GGUF lists every part */
   size_t n_files;

@@ -90,6 +90,7 @@ unsigned al_family_capabilities(enum al_model_type type)
   case AL_TYPE_TTS: return AL_CAN_SPEAK;
   case AL_TYPE_IMAGE: return AL_CAN_DRAW;
   case AL_TYPE_VISION: return AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_SEE;
+  case AL_TYPE_ADAPTER:
   case AL_TYPE_COUNT: break;
   }
   return 0;

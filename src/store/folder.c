@@ -1,5 +1,6 @@
 #include "store/folder.h"
 
+#include "store/describe.h"
 #include "store/model_id.h"
 
 #include <stdio.h>
@@ -36,7 +37,8 @@ bool al_folder_is_gguf_model(const char *name)
 /* What the names of a directory say about it. */
 struct contents {
   bool has_config, has_pipeline;
-  bool has_hf_weights; /* model.safetensors or an index: a model even when config.json is gone */
+  bool has_adapter, has_adapter_config; /* as the peft library writes them */
+  bool has_hf_weights;                  /* model.safetensors or an index: a model even when config.json is gone */
   size_t n_safetensors, n_pickles;
 };
 
@@ -49,6 +51,8 @@ static struct contents look(const struct al_dir_list *entries)
       continue;
     bool is_index = ends_with(name, ".safetensors.index.json");
     seen.has_config |= strcmp(name, "config.json") == 0;
+    seen.has_adapter |= strcmp(name, AL_ADAPTER_WEIGHTS) == 0;
+    seen.has_adapter_config |= strcmp(name, AL_ADAPTER_CONFIG) == 0;
     seen.has_pipeline |= strcmp(name, "model_index.json") == 0;
     seen.has_hf_weights |= is_index || strcmp(name, "model.safetensors") == 0;
     seen.n_safetensors += is_index || is_weight(name);
@@ -116,9 +120,14 @@ static void watch_config(struct al_found *found, const char *path)
 {
   static const char *const names[] = { "config.json",           "generation_config.json", "tokenizer.json",
                                        "tokenizer_config.json", "chat_template.jinja",    "model_index.json",
-                                       "modules.json" };
+                                       "modules.json",          AL_ADAPTER_CONFIG };
   for (size_t i = 0; i < AL_COUNT(names); i++)
     al_found_watch(found, path, names[i]);
+}
+
+static bool is_adapter_weight(const char *name)
+{
+  return strcmp(name, AL_ADAPTER_WEIGHTS) == 0;
 }
 
 static enum al_code add_files(struct al_found *found, const char *path, const struct al_dir_list *entries,
@@ -160,6 +169,8 @@ static enum al_code add_folder(const struct al_folder *folder, enum al_model_for
   AL_TRY(al_found_add(list, &as, err));
   struct al_found *found = &list->items[list->count - 1];
   watch_config(found, folder->path);
+  if (folder->is_adapter)
+    return add_files(found, folder->path, folder->entries, is_adapter_weight, err);
   if (folder->is_pipeline)
     return add_components(found, folder, err);
   return add_files(found, folder->path, folder->entries, format == AL_FORMAT_PYTORCH ? is_pickle : is_weight_or_index,
@@ -170,7 +181,10 @@ enum al_code al_folder_find(struct al_folder *folder, struct al_found_list *list
 {
   const struct contents seen = look(folder->entries);
   folder->is_pipeline = seen.has_pipeline;
-  if (seen.has_pipeline || seen.has_hf_weights || (seen.has_config && seen.n_safetensors > 0))
+  folder->is_adapter = seen.has_adapter_config && seen.has_adapter && !seen.has_hf_weights && !seen.has_pipeline;
+  if (folder->is_adapter)
+    AL_TRY(add_folder(folder, AL_FORMAT_SAFETENSORS, list, err));
+  else if (seen.has_pipeline || seen.has_hf_weights || (seen.has_config && seen.n_safetensors > 0))
     AL_TRY(add_folder(folder, AL_FORMAT_SAFETENSORS, list, err));
   else if (seen.has_config && seen.n_pickles > 0)
     AL_TRY(add_folder(folder, AL_FORMAT_PYTORCH, list, err));

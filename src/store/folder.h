@@ -10,6 +10,7 @@ struct al_folder {
   const struct al_dir_list *entries;
   bool builtin;
   bool is_pipeline; /* result: its subdirectories are parts of the one model */
+  bool is_adapter;  /* result: no model, but a LoRA adapter in PEFT's layout */
 };
 
 /* Adds each GGUF (a split one once) and, when the directory itself is a model, that. */

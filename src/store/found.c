@@ -36,6 +36,7 @@ enum al_code al_found_add(struct al_found_list *list, const struct al_found_as *
   AL_TRY(al_describe_set(&model->runtime, "", err));
   AL_TRY(al_describe_set(&model->architecture, "", err));
   AL_TRY(al_describe_set(&model->quantisation, "", err));
+  AL_TRY(al_describe_set(&model->base, "", err));
   model->format = as->format;
   model->builtin = as->builtin;
   uint64_t signature = mix(UINT64_C(0xcbf29ce484222325), as->directory, strlen(as->directory));

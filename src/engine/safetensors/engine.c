@@ -16,6 +16,9 @@ static enum al_code check_quantisation(const char *name, struct al_err *err)
       return AL_OK;
   if (name == nullptr || name[0] == '\0')
     return AL_OK;
+  if (al_streq(name, "COMPRESSED-TENSORS")) /* the store calls those that can be read FP8 */
+    return al_fail(err, AL_UNSUPPORTED,
+                   "config.json: of the weights quantised by \"compressed-tensors\" only those in FP8 can be read");
   return al_hf_quantisation_check(al_str(name), err);
 }
 

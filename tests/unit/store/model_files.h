@@ -49,11 +49,19 @@ static inline void add_gguf_u32(struct al_buf *out, const char *key, uint32_t va
   add_u32(out, value);
 }
 
+static inline void add_gguf_text(struct al_buf *out, const char *key, const char *text)
+{
+  add_gguf_str(out, key);
+  add_u32(out, 8);
+  add_gguf_str(out, text);
+}
+
 struct gguf_spec {
   const char *architecture;
   uint32_t context_length;
   uint32_t pooling; /* 0: no such key */
   uint32_t split_no, split_count;
+  const char *base; /* not nullptr: a LoRA adapter for this */
 };
 
 /* One F16 tensor of 64 elements. */
@@ -64,10 +72,13 @@ static inline struct al_buf make_gguf(const struct gguf_spec *spec)
   al_buf_str(&out, "GGUF");
   add_u32(&out, 3);
   add_u64(&out, 1);
-  add_u64(&out, 2U + (spec->pooling > 0 ? 1U : 0U) + (spec->split_count > 0 ? 2U : 0U));
-  add_gguf_str(&out, "general.architecture");
-  add_u32(&out, 8);
-  add_gguf_str(&out, spec->architecture);
+  add_u64(&out,
+          2U + (spec->pooling > 0 ? 1U : 0U) + (spec->split_count > 0 ? 2U : 0U) + (spec->base != nullptr ? 2U : 0U));
+  add_gguf_text(&out, "general.architecture", spec->architecture);
+  if (spec->base != nullptr) {
+    add_gguf_text(&out, "general.type", "adapter");
+    add_gguf_text(&out, "general.base_model.0.name", spec->base);
+  }
   (void)snprintf(key, sizeof key, "%s.context_length", spec->architecture);
   add_gguf_u32(&out, key, spec->context_length);
   (void)snprintf(key, sizeof key, "%s.pooling_type", spec->architecture);

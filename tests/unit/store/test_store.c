@@ -102,6 +102,58 @@ static void tells_embedding_and_projector_ggufs(void **state)
   assert_int_equal(al_store_find(store, "eye", &none, nullptr), AL_NOT_FOUND);
 }
 
+static void tells_adapters_and_their_base(void **state)
+{
+  (void)state;
+  put_text("lora/org/lora/adapter_config.json",
+           "{\"peft_type\":\"LORA\",\"base_model_name_or_path\":\"Qwen/Qwen3-0.6B\",\"r\":8}");
+  put_safetensors("lora/org/lora/adapter_model.safetensors", "base_model.model.lm_head.lora_A.weight");
+  put_text("lora/org/lora/config.json", "{}"); /* some trainers leave one */
+  put_text("lora/broken/adapter_config.json", "{");
+  put_safetensors("lora/broken/adapter_model.safetensors", "x");
+  const struct gguf_spec spec = { .architecture = "qwen3", .context_length = 1, .base = "Qwen3 0.6B" };
+  struct al_buf bytes = make_gguf(&spec);
+  put_bytes("lora/style.gguf", &bytes);
+  AL_CLEANUP(al_store_free_p) struct al_store *store = open_store("lora");
+  assert_int_equal(count_models(store), 3);
+  AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *lora = find(store, "org/lora");
+  assert_int_equal(lora->problem.code, AL_OK);
+  assert_int_equal(lora->type, AL_TYPE_ADAPTER);
+  assert_int_equal(lora->format, AL_FORMAT_SAFETENSORS);
+  assert_int_equal(lora->capabilities, 0);
+  assert_string_equal(lora->base, "Qwen/Qwen3-0.6B");
+  assert_string_equal(lora->architecture, "LORA");
+  assert_string_equal(lora->runtime, "");
+  assert_int_equal(lora->n_files, 1);
+  AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *style = find(store, "style");
+  assert_int_equal(style->type, AL_TYPE_ADAPTER);
+  assert_string_equal(style->base, "Qwen3 0.6B");
+  assert_string_equal(style->architecture, "qwen3");
+  AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *broken = find(store, "broken");
+  assert_int_equal(broken->problem.code, AL_MODEL_CORRUPT);
+  assert_non_null(strstr(broken->problem.message, "adapter_config.json"));
+}
+
+static void names_how_weights_are_packed(void **state)
+{
+  (void)state;
+  static const char config[] = "{\"architectures\":[\"Qwen3ForCausalLM\"],\"model_type\":\"qwen3\","
+                               "\"quantization_config\":{\"quant_method\":\"%s\",\"config_groups\":{\"g\":"
+                               "{\"weights\":{\"num_bits\":%d,\"type\":\"%s\"}}}}}";
+  char text[512];
+  (void)snprintf(text, sizeof text, config, "compressed-tensors", 8, "float");
+  put_text("packed/fp8/config.json", text);
+  put_safetensors("packed/fp8/model.safetensors", "w");
+  (void)snprintf(text, sizeof text, config, "compressed-tensors", 4, "int");
+  put_text("packed/w4/config.json", text);
+  put_safetensors("packed/w4/model.safetensors", "w");
+  AL_CLEANUP(al_store_free_p) struct al_store *store = open_store("packed");
+  AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *fp8 = find(store, "fp8");
+  AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *w4 = find(store, "w4");
+  assert_string_equal(fp8->quantisation, "FP8");
+  assert_string_equal(w4->quantisation, "COMPRESSED-TENSORS");
+}
+
 static void put_part(const char *name, uint32_t number, uint32_t count)
 {
   const struct gguf_spec spec = {
@@ -582,6 +634,8 @@ int main(void)
   static const struct CMUnitTest tests[] = {
     cmocka_unit_test(describes_gguf_files),
     cmocka_unit_test(tells_embedding_and_projector_ggufs),
+    cmocka_unit_test(tells_adapters_and_their_base),
+    cmocka_unit_test(names_how_weights_are_packed),
     cmocka_unit_test(joins_split_ggufs),
     cmocka_unit_test(describes_safetensors_directories),
     cmocka_unit_test(follows_the_index),
