@@ -28,6 +28,7 @@ struct al_sx_form {
   const char *open, *item_open, *item_close, *between, *close;
   const char *args_key;
   const char *name_end;
+  bool has_id;    /* {"name", args_key, "id"}: the family is used to it */
   bool is_single; /* the family never makes more than one call an answer */
 };
 

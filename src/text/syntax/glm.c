@@ -73,9 +73,9 @@ const struct al_syntax al_syntax_glm = {
   .body = al_sx_tagged_body,
   .tags = &tags,
   .form = { .open = "",
-            .item_open = "<tool_call>",
+            .item_open = "\n<tool_call>",
             .item_close = "</tool_call>",
-            .between = "\n",
+            .between = "",
             .close = "",
             .name_end = "\n" },
 };

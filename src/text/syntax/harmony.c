@@ -66,13 +66,35 @@ static void open_message(struct al_syntax_parser *p, struct al_str header)
     al_sx_text(p, without_start(header));
 }
 
+/* Behind the prompt's "<|start|>assistant", or the model's own, a header goes on in one of these ways. */
+static const char *const header_parts[] = { "<|channel|>", "<|message|>", "<|constrain|>", " to=", nullptr };
+
+/* What follows "<|start|>assistant" is no header: it is an answer, or another header. */
+static bool is_abandoned(struct al_str view, bool is_last, size_t *used, bool *waits)
+{
+  struct al_str start = al_str("<|start|>assistant");
+  size_t size = 0;
+  if (!al_str_starts(view, start))
+    return false;
+  enum al_sx_match match = al_sx_match_any(al_sx_from(view, start.size), header_parts, &size);
+  *waits = match == AL_SX_PARTIAL && !is_last;
+  *used = match == AL_SX_NONE ? start.size : 0;
+  return match == AL_SX_NONE;
+}
+
 /* At <|start|>, <|channel|> or <|message|>: reads on to the message's text. A header without one is text. */
 static enum al_sx_verdict read_header(struct al_syntax_parser *p, struct al_str view, bool is_last, size_t *used)
 {
   enum al_sx_match match = AL_SX_NONE;
   size_t size = 0;
   struct al_str header = al_str_n(view.data, al_min_size(view.size, MAX_HEADER));
-  bool is_long = header.size == MAX_HEADER;
+  bool is_long = header.size == MAX_HEADER, waits = false;
+  if (is_abandoned(view, is_last, used, &waits)) {
+    p->channel = al_str_starts(al_sx_from(view, *used), al_str("<")) ? OUTSIDE : ANSWER;
+    return AL_SX_YES;
+  }
+  if (waits)
+    return AL_SX_WAIT;
   header.size = al_sx_find(header, header_ends, &match, &size);
   if (match == AL_SX_FULL) {
     *used = header.size + size;

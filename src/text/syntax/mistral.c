@@ -63,12 +63,13 @@ static enum al_sx_verdict begin(struct al_syntax_parser *p, struct al_str view, 
 
 const struct al_syntax al_syntax_mistral = {
   MISTRAL,
-  .form = { .open = "[TOOL_CALLS][",
+  .form = { .open = "[TOOL_CALLS] [",
             .item_open = "",
             .item_close = "",
             .between = ", ",
             .close = "]",
-            .args_key = "arguments" },
+            .args_key = "arguments",
+            .has_id = true },
 };
 const struct al_syntax al_syntax_mistral_named = { MISTRAL, MISTRAL_NAMED };
 const struct al_syntax al_syntax_mistral_think = { MISTRAL, MISTRAL_NAMED, .template_thinks = true };

@@ -13,6 +13,8 @@ static size_t last_of(struct al_str text, struct al_str what)
 /* The header that the prompt has begun: "<|start|>assistant", perhaps with a channel. */
 static struct al_str message_header(struct al_str tail)
 {
+  if (tail.size == 0)
+    return al_str("<|start|>assistant");
   struct al_str header = al_sx_from(tail, last_of(tail, al_str("<|start|>")));
   size_t message = last_of(header, al_str("<|message|>"));
   if (!al_str_starts(header, al_str("<|start|>assistant")))

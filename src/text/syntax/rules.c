@@ -158,7 +158,8 @@ static void call_rule(struct al_sx_rules *rules, const struct al_sx_tool_rule *t
   }
   al_buf_str(rules->out, "\"{\" sx-sp \"\\\"name\\\":\" sx-sp ");
   name_in_json(rules->out, tool->name);
-  al_buf_printf(rules->out, "\",\" sx-sp \"\\\"%s\\\":\" sx-sp %s sx-ws \"}\"\n", form->args_key, arguments);
+  al_buf_printf(rules->out, "\",\" sx-sp \"\\\"%s\\\":\" sx-sp %s %ssx-ws \"}\"\n", form->args_key, arguments,
+                form->has_id ? "( \",\" sx-sp \"\\\"id\\\":\" sx-sp \"\\\"\" [a-zA-Z0-9_-]{1,40} \"\\\"\" )? " : "");
 }
 
 static enum al_code tool_rules(struct al_sx_rules *rules, const struct al_sx_tool_rule *tool, struct al_err *err)
@@ -203,7 +204,7 @@ static void calls_rule(struct al_sx_rules *rules, bool is_lazy)
         out,
         "sx-calls ::= %s\"to=functions.\" sx-tool\n"
         "sx-header ::= sx-sp (\"<|channel|>commentary\" sx-sp)? (\"<|constrain|>\"? \"json\")? \"<|message|>\"\n",
-        is_lazy ? "" : "\"<|channel|>commentary \" ");
+        is_lazy ? "" : "( \"<|channel|>commentary \" | \" \" ) ");
     return;
   }
   al_buf_str(out, "sx-call ::= ");
@@ -253,7 +254,7 @@ static void think_rule(struct al_sx_rules *rules, enum thinking thinks)
   const char *behind = syntax->step != nullptr ? "\"<|start|>assistant\"" : "sx-ws";
   al_buf_str(out, "sx-think ::= ");
   if (thinks == MAY_THINK) {
-    al_buf_str(out, "( ");
+    al_buf_str(out, "( sx-ws ");
     al_sx_rules_literal(out, al_str(syntax->think_open), false);
   }
   al_buf_printf(out, "sx-reasoning %s%s\n", behind, thinks == MAY_THINK ? " )?" : "");

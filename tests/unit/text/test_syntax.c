@@ -128,6 +128,9 @@ static void harmony(void **)
          "T(Wait.)C0:get_weather({\"city\":\"B\"})!");
   expect("harmony", "<|channel|>final<|message|>Hi < there<|return|>", "T(Hi < there)");
   expect("harmony", "Just text<|end|>", "T(Just text)");
+  expect("harmony", " to the point", "T( to the point)");
+  expect("harmony", "<|start|>assistant<|channel|>final<|message|>a", "T(a)");
+  expect("harmony", " to=functions.f<|channel|>commentary json<|message|>{}", "C0:f({})!");
   expect("harmony", "<|channel|>commentary to=functions.nobody<|message|>{}<|call|>", "T({})");
   expect("harmony", "<|channel|>commentary to=functions.f<|message|><|call|>", "C0:f({})!");
   expect("harmony", "<|channel|>commentary to=functions.f<|message|>{\"a\": ", "C0:f({\"a\": )?");
@@ -210,24 +213,110 @@ static void prompt_tails(void **)
   kit_expect("harmony", &request, "a", "T(a)");
 }
 
+static void collect(void *user, const struct al_syntax_event *event)
+{
+  al_buf_add(user, event->text.data, event->text.size);
+}
+
+static struct al_syntax_parser *collecting(const char *syntax, const struct al_syntax_request *request,
+                                           struct al_buf *out)
+{
+  struct al_syntax_parser *parser = nullptr;
+  assert_int_equal(al_syntax_parser_new(kit_syntax(syntax), request, collect, out, &parser, nullptr), AL_OK);
+  return parser;
+}
+
+static void gives(struct al_syntax_parser *parser, const char *text, struct al_buf *out, const char *expected)
+{
+  al_buf_clear(out);
+  al_buf_str(out, "");
+  assert_int_equal(al_syntax_parser_feed(parser, al_str(text), nullptr), AL_OK);
+  assert_string_equal(out->data, expected);
+}
+
 static void tells_state(void **)
 {
+  AL_CLEANUP(al_buf_done) struct al_buf out = {};
   struct al_syntax_request request = kit_request();
   request.parallel = false;
-  struct al_syntax_parser *parser = nullptr;
-  struct al_buf ignored = {};
-  (void)ignored;
-  assert_int_equal(
-      al_syntax_parser_new(kit_syntax("hermes"), &request, (al_syntax_event_fn *)nullptr, nullptr, &parser, nullptr),
-      AL_OK);
+  struct al_syntax_parser *parser = collecting("hermes", &request, &out);
   assert_false(al_syntax_parser_in_reasoning(parser));
-  assert_int_equal(al_syntax_parser_feed(parser, al_str("<think>"), nullptr), AL_OK);
+  gives(parser, "<think>a", &out, "a");
   assert_true(al_syntax_parser_in_reasoning(parser));
-  assert_false(al_syntax_parser_is_done(parser));
-  assert_int_equal(al_syntax_parser_feed(parser, al_str("</think>"), nullptr), AL_OK);
+  gives(parser, "</think>", &out, "");
   assert_false(al_syntax_parser_in_reasoning(parser));
+  gives(parser, "<tool_call>{\"name\": \"f\", \"arguments\": {", &out, "f{");
+  assert_false(al_syntax_parser_is_done(parser));
+  gives(parser, "}", &out, "}");
+  assert_true(al_syntax_parser_is_done(parser));
+  gives(parser, "}</tool_call> and more", &out, "");
   al_syntax_parser_free(parser);
   al_syntax_parser_free(nullptr);
+  parser = collecting("harmony", &request, &out);
+  gives(parser, "<|channel|>analysis<|message|>a", &out, "a");
+  assert_true(al_syntax_parser_in_reasoning(parser));
+  al_syntax_parser_free(parser);
+}
+
+/* Only what may be the beginning of a marker waits, with the white space before it. */
+static void holds_little_back(void **)
+{
+  AL_CLEANUP(al_buf_done) struct al_buf out = {};
+  struct al_syntax_request request = kit_request();
+  struct al_syntax_parser *parser = collecting("hermes", &request, &out);
+  gives(parser, "Hello \n", &out, "Hello");
+  gives(parser, "world <b", &out, " \nworld <b");
+  gives(parser, "> <tool", &out, ">");
+  gives(parser, "box> x", &out, " <toolbox> x");
+  gives(parser, "<tool_call>{\"name\": \"f\", ", &out, "");
+  gives(parser, "\"arguments\": {\"text\": \"</tool_", &out, "f{\"text\": \"</tool_");
+  al_syntax_parser_free(parser);
+  parser = collecting("qwen3_coder", &request, &out);
+  gives(parser, "<function=get_weather>\n<parameter=city>\nKo", &out, "get_weather{\"city\": \"Ko");
+  gives(parser, "eln\n", &out, "eln");
+  gives(parser, "\n</para", &out, "\\n");
+  al_syntax_parser_free(parser);
+}
+
+/* Long runs of what is held back stay bounded. */
+static void long_runs(void **)
+{
+  char text[700] = {};
+  char expected[700] = {};
+  memset(text, ' ', 300);
+  memcpy(text + 300, "<tool_call>{\"name\": \"f\"}", 25);
+  memcpy(expected, "T(", 2);
+  memset(expected + 2, ' ', 236);
+  memcpy(expected + 238, ")C0:f({})!", 11);
+  struct al_syntax_request request = kit_request();
+  kit_expect("hermes", &request, text, expected);
+  AL_CLEANUP(al_buf_done) struct al_buf out = {};
+  struct al_syntax_parser *parser = collecting("hermes", &request, &out);
+  gives(parser, "<tool_call>{\"junk\": \"", &out, "");
+  for (size_t i = 0; i < 16384 / 32 && out.size == 0; i++)
+    assert_int_equal(al_syntax_parser_feed(parser, al_str("0123456789abcdef0123456789abcdef"), nullptr), AL_OK);
+  assert_true(out.size > 16000); /* no call: it came out as text */
+  al_syntax_parser_free(parser);
+}
+
+static void memory_runs_out(void **)
+{
+  struct al_syntax_request request = kit_request();
+  for (size_t n = 1; n < 60; n++) {
+    AL_CLEANUP(al_buf_done) struct al_buf out = {};
+    struct al_syntax_parser *parser = nullptr;
+    al_buf_room(&out, 4096);
+    al_alloc_fail_at(n);
+    enum al_code code = al_syntax_parser_new(kit_syntax("qwen3_coder"), &request, collect, &out, &parser, nullptr);
+    if (code == AL_OK)
+      code = al_syntax_parser_feed(parser,
+                                   al_str("<function=get_weather><parameter=city>x</parameter><parameter=days>"
+                                          "3</parameter></function>"),
+                                   nullptr);
+    al_alloc_fail_at(0);
+    assert_true(code == AL_OK || code == AL_OOM_RAM);
+    al_syntax_parser_free(parser);
+  }
 }
 
 int main(void)
@@ -247,6 +336,9 @@ int main(void)
     cmocka_unit_test(requests),
     cmocka_unit_test(prompt_tails),
     cmocka_unit_test(tells_state),
+    cmocka_unit_test(holds_little_back),
+    cmocka_unit_test(long_runs),
+    cmocka_unit_test(memory_runs_out),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
