@@ -75,6 +75,22 @@ static enum al_code estimate(const struct al_model_descriptor *descriptor, const
   return al_preflight_run(&al_engine_llama, descriptor, options, out, err);
 }
 
+static void close_gguf(struct gguf_context **gguf)
+{
+  gguf_free(*gguf);
+}
+
+static enum al_code give_vocabulary(const struct al_model_descriptor *descriptor, struct al_engine_model *model,
+                                    struct al_err *err)
+{
+  if (!al_llama_runner_wants_vocabulary(model))
+    return AL_OK;
+  al_llama_log_clear();
+  struct gguf_init_params init = { .no_alloc = true };
+  AL_CLEANUP(close_gguf) struct gguf_context *gguf = gguf_init_from_file(descriptor->files[0], init);
+  return gguf != nullptr ? al_llama_runner_take_vocabulary(model, gguf, err) : explain(descriptor, err);
+}
+
 static enum al_code load(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
                          al_load_progress_fn *progress, void *user, struct al_engine_model **out, struct al_err *err)
 {
@@ -89,9 +105,12 @@ static enum al_code load(const struct al_model_descriptor *descriptor, const str
   struct al_load_options resolved = *options;
   if (resolved.n_ctx <= 0)
     resolved.n_ctx = decided.n_ctx;
-  if (al_llama_runner_new(model, &resolved, out, err) == AL_OK)
-    return AL_OK;
-  return al_wrap(err, "%s", file_name(descriptor->files[0]));
+  AL_CLEANUP(al_llama_runner_free_p) struct al_engine_model *made = nullptr;
+  if (al_llama_runner_new(model, &resolved, &made, err) != AL_OK)
+    return al_wrap(err, "%s", file_name(descriptor->files[0]));
+  AL_TRY(give_vocabulary(descriptor, made, err));
+  *out = AL_TAKE(made);
+  return AL_OK;
 }
 
 static struct llama_model *reopen(void *user, int n_gpu_layers, struct al_err *err)

@@ -158,11 +158,11 @@ void al_llama_runner_free(struct al_engine_model *model)
   al_free(model->rows);
   al_free(model->row_of);
   al_llama_text_rules_free(model->rules);
+  al_llama_tokenizer_free(model->tokenizer);
   al_free(model);
   /* A model is many small objects (vocabulary, merges): without this the C library keeps their pages. */
   (void)malloc_trim(0);
 }
-AL_DEFINE_CLEANUP(struct al_engine_model, al_llama_runner_free)
 
 enum al_code al_llama_runner_new(struct llama_model *llama, const struct al_load_options *options,
                                  struct al_engine_model **out, struct al_err *err)
@@ -188,6 +188,17 @@ enum al_code al_llama_runner_new(struct llama_model *llama, const struct al_load
   return AL_OK;
 }
 
+bool al_llama_runner_wants_vocabulary(const struct al_engine_model *model)
+{
+  return al_llama_tokenizer_wanted(model->llama);
+}
+
+enum al_code al_llama_runner_take_vocabulary(struct al_engine_model *model, const struct gguf_context *gguf,
+                                             struct al_err *err)
+{
+  return al_llama_tokenizer_new(model->llama, gguf, &model->tokenizer, err);
+}
+
 void al_llama_runner_read_adapters(struct al_engine_model *model, al_llama_adapter_reader *reader)
 {
   model->read_adapter = reader;
@@ -199,6 +210,18 @@ static void info(const struct al_engine_model *model, struct al_text_info *out)
   out->memory_bytes += atomic_load(&model->embedder_bytes);
 }
 
+static enum al_code tokenize_by_own(const struct al_engine_model *model, struct al_str text, unsigned flags,
+                                    struct al_token_sink *sink, struct al_err *err)
+{
+  bool around = (flags & AL_TOKENIZE_BOS) != 0;
+  if (around && llama_vocab_get_add_bos(model->vocab))
+    al_token_sink_add(sink, llama_vocab_bos(model->vocab));
+  AL_TRY(al_llama_tokenizer_run(model->tokenizer, model->rules, text, flags & AL_TOKENIZE_SPECIAL, sink, err));
+  if (around && llama_vocab_get_add_eos(model->vocab))
+    al_token_sink_add(sink, llama_vocab_eos(model->vocab));
+  return AL_OK;
+}
+
 enum al_code al_llama_tokenize(const struct al_engine_model *model, struct al_str text, unsigned flags, int32_t *tokens,
                                size_t capacity, size_t *count, struct al_err *err)
 {
@@ -206,6 +229,12 @@ enum al_code al_llama_tokenize(const struct al_engine_model *model, struct al_st
   AL_TRY(al_llama_text_rules_apply(model->rules, text, flags & AL_TOKENIZE_SPECIAL, &prepared, &text, err));
   if (text.size > INT32_MAX)
     return al_fail(err, AL_INVALID_REQUEST, "a text of %zu bytes is too long to tokenise", text.size);
+  if (model->tokenizer != nullptr) {
+    struct al_token_sink sink = { .tokens = tokens, .capacity = capacity };
+    AL_TRY(tokenize_by_own(model, text, flags, &sink, err));
+    *count = sink.count;
+    return AL_OK;
+  }
   int32_t room = capacity < INT32_MAX ? (int32_t)capacity : INT32_MAX;
   int32_t n = llama_tokenize(model->vocab, text.size > 0 ? text.data : "", (int32_t)text.size, tokens, room,
                              flags & AL_TOKENIZE_BOS, flags & AL_TOKENIZE_SPECIAL);

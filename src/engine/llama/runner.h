@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 
+#include <gguf.h>
 #include <llama.h>
 #include <stdio.h>
 
@@ -46,6 +47,11 @@ uint64_t al_llama_kv_bytes_per_token(const struct llama_model *model, enum al_kv
 enum al_code al_llama_runner_new(struct llama_model *model, const struct al_load_options *options,
                                  struct al_engine_model **out, struct al_err *err);
 
+/* For a model whose text libllama would cut wrongly: gives it the vocabulary (tokenizer.h), borrowed for the call. */
+bool al_llama_runner_wants_vocabulary(const struct al_engine_model *model);
+enum al_code al_llama_runner_take_vocabulary(struct al_engine_model *model, const struct gguf_context *gguf,
+                                             struct al_err *err);
+
 /* Gives the adapter in a directory as an open GGUF stream, and closes what the stream reads from by `done`. */
 struct al_llama_adapter_stream {
   FILE *file;
@@ -59,6 +65,7 @@ typedef enum al_code al_llama_adapter_reader(const struct llama_model *model, co
 /* For engines that know how the tensors of a PEFT directory are named in libllama. */
 void al_llama_runner_read_adapters(struct al_engine_model *model, al_llama_adapter_reader *reader);
 void al_llama_runner_free(struct al_engine_model *model); /* accepts nullptr; suits `unload` */
+AL_DEFINE_CLEANUP(struct al_engine_model, al_llama_runner_free)
 
 extern const struct al_text_ops al_llama_text_ops;
 

@@ -1,4 +1,5 @@
 #include "engine/llama/text_rules.h"
+#include "engine/llama/tokenizer.h"
 
 #include "base/alloc.h"
 #include "codec/utf8.h"
@@ -149,7 +150,8 @@ enum al_code al_llama_text_rules_new(const struct llama_model *model, struct al_
   AL_TRY(read_eating(model, made, true, err));
   AL_TRY(read_eating(model, made, false, err));
   *rules = nullptr;
-  if (!made->nfc && made->prefix == PREFIX_NONE && made->n_ends == 0 && !made->any_eats)
+  if (!made->nfc && made->prefix == PREFIX_NONE && made->n_ends == 0 && !made->any_eats &&
+      !al_llama_tokenizer_wanted(model))
     return AL_OK;
   *rules = AL_TAKE(made);
   return AL_OK;
@@ -180,6 +182,16 @@ static const struct added_token *added_at(const struct al_llama_text_rules *rule
     if ((with_special || !rules->added[i].special) && al_str_starts(text, rules->added[i].text))
       return &rules->added[i];
   return nullptr;
+}
+
+size_t al_llama_text_rules_added(const struct al_llama_text_rules *rules, struct al_str text, bool with_special,
+                                 int32_t *token)
+{
+  const struct added_token *added = rules != nullptr ? added_at(rules, text, with_special) : nullptr;
+  if (added == nullptr)
+    return 0;
+  *token = added->id;
+  return added->text.size;
 }
 
 /* Unicode's White_Space. */

@@ -24,6 +24,10 @@ AL_DEFINE_CLEANUP(struct al_llama_text_rules, al_llama_text_rules_free)
 
 bool al_llama_text_rules_end(const struct al_llama_text_rules *rules, int32_t token);
 
+/* The size of the token that is found in the text before it is split, at the start of the text; 0: there is none. */
+size_t al_llama_text_rules_added(const struct al_llama_text_rules *rules, struct al_str text, bool with_special,
+                                 int32_t *token);
+
 /* Gives in *out the text that libllama is to tokenise: `text` itself, or what was written into `room` (borrowed from
  * it). with_special: special tokens in the text count as such. */
 enum al_code al_llama_text_rules_apply(const struct al_llama_text_rules *rules, struct al_str text, bool with_special,

@@ -70,14 +70,6 @@ static int threads_of(const struct al_load_options *options)
   return options->n_threads > 0 ? options->n_threads : al_machine_n_cores();
 }
 
-static enum al_code load_model(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
-                               struct al_llama_model_params *params, struct llama_model **model, struct al_err *err)
-{
-  AL_CLEANUP(al_vgguf_close_p) struct al_vgguf *vgguf = nullptr;
-  AL_TRY(al_vgguf_open(descriptor->directory, options->quant, threads_of(options), &vgguf, err));
-  return load_stream(vgguf, params, model, err);
-}
-
 static enum al_code load(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
                          al_load_progress_fn *progress, void *user, struct al_engine_model **out, struct al_err *err)
 {
@@ -86,13 +78,18 @@ static enum al_code load(const struct al_model_descriptor *descriptor, const str
   AL_TRY(al_llama_backend_start(err));
   struct al_llama_model_params params;
   al_llama_model_params(&params, decided.n_gpu_layers, progress, user);
+  AL_CLEANUP(al_vgguf_close_p) struct al_vgguf *vgguf = nullptr;
+  AL_TRY(al_vgguf_open(descriptor->directory, options->quant, threads_of(options), &vgguf, err));
   struct llama_model *model = nullptr;
-  AL_TRY(load_model(descriptor, options, &params, &model, err));
+  AL_TRY(load_stream(vgguf, &params, &model, err));
   struct al_load_options resolved = *options;
   if (resolved.n_ctx <= 0)
     resolved.n_ctx = decided.n_ctx;
-  AL_TRY(al_llama_runner_new(model, &resolved, out, err));
-  al_llama_runner_read_adapters(*out, al_peft_open);
+  AL_CLEANUP(al_llama_runner_free_p) struct al_engine_model *made = nullptr;
+  AL_TRY(al_llama_runner_new(model, &resolved, &made, err));
+  AL_TRY(al_llama_runner_take_vocabulary(made, al_vgguf_metadata(vgguf), err));
+  al_llama_runner_read_adapters(made, al_peft_open);
+  *out = AL_TAKE(made);
   return AL_OK;
 }
 

@@ -11,6 +11,10 @@
 #define LOWER        "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LEAD         "[^\\r\\n\\p{L}\\p{N}]?"
 #define PATH_SIGNS   " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*"
+#define O200K                                                                                                          \
+  LEAD UPPER "*" LOWER "+" CONTRACTIONS "?|" LEAD UPPER "+" LOWER "*" CONTRACTIONS "?|\\p{N}{1,3}|" PATH_SIGNS         \
+             "|" SPACES
+#define TEKKEN LEAD UPPER "*" LOWER "+|" LEAD UPPER "+" LOWER "*|\\p{N}|" PATH_SIGNS "|" SPACES
 
 static const struct {
   const char *regex;
@@ -20,10 +24,11 @@ static const struct {
   { CONTRACTIONS "|" WORDS "|\\p{N}|" SIGNS "|" SPACES, false, "qwen2" },
   { CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" SIGNS "|" SPACES, true, "llama-bpe" },
   { CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" SIGNS "|" SPACES, false, "glm4" },
-  { LEAD UPPER "*" LOWER "+" CONTRACTIONS "?|" LEAD UPPER "+" LOWER "*" CONTRACTIONS "?|\\p{N}{1,3}|" PATH_SIGNS
-               "|" SPACES,
-    false, "gpt-4o" },
-  { LEAD UPPER "*" LOWER "+|" LEAD UPPER "+" LOWER "*|\\p{N}|" PATH_SIGNS "|" SPACES, true, "tekken" },
+  /* Our own tokenizer takes these, with ignore_merges or without (engine/llama/tokenizer.h). */
+  { O200K, false, "gpt-4o" },
+  { O200K, true, "gpt-4o" },
+  { TEKKEN, false, "tekken" },
+  { TEKKEN, true, "tekken" },
   { "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", false, "gpt-2" },
 };
 
@@ -46,6 +51,7 @@ static enum al_code find_split(struct al_str regex, bool ignore_merges, struct a
   for (size_t i = 0; i < AL_COUNT(splits); i++)
     if (al_str_is(regex, splits[i].regex) && splits[i].ignore_merges == ignore_merges) {
       tokenizer->pre = splits[i].pre;
+      tokenizer->ignore_merges = ignore_merges;
       return AL_OK;
     }
   return al_fail(err, AL_UNSUPPORTED, "tokenizer.json: text is split by a rule that is not known here%s: %.*s",

@@ -299,6 +299,7 @@ void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *t, struct gguf_contex
     gguf_set_val_bool(gguf, "tokenizer.ggml.add_space_prefix", t->space_prefix == AL_SPACE_PREFIX_ADDED);
   } else {
     gguf_set_arr_str(gguf, "tokenizer.ggml.merges", t->merges, t->n_merges);
+    gguf_set_val_bool(gguf, "allm.tokenizer.ignore_merges", t->ignore_merges);
   }
   set_id(gguf, "tokenizer.ggml.bos_token_id", t->bos);
   set_id(gguf, "tokenizer.ggml.eos_token_id", t->eos);

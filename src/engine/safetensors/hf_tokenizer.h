@@ -1,8 +1,6 @@
 /* tokenizer.json, tokenizer_config.json and chat_template.jinja of a Hugging Face directory, as the vocabulary keys of
  * a GGUF. Two kinds are understood: byte-level BPE (libllama's "gpt2") and SentencePiece-style BPE with byte fallback
- * (libllama's "llama"). What would give other tokens than the tokenizers library is AL_UNSUPPORTED by name, with one
- * exception: libllama cuts words at combining marks under the rules "gpt-4o" and "tekken" (tests/oracle counts them).
- */
+ * (libllama's "llama"). What would give other tokens than the tokenizers library is AL_UNSUPPORTED by name. */
 #ifndef AL_ENGINE_SAFETENSORS_HF_TOKENIZER_H
 #define AL_ENGINE_SAFETENSORS_HF_TOKENIZER_H
 
@@ -44,7 +42,8 @@ struct al_hf_tokenizer {
   int32_t bos, eos, unknown, padding; /* -1: none */
   bool add_bos;
   bool add_eos;
-  bool nfc; /* text is to be normalised before */
+  bool ignore_merges; /* "gpt2": a word that is a token is not merged */
+  bool nfc;           /* text is to be normalised before */
   enum al_space_prefix space_prefix;
   struct al_buf eats_left; /* "3 17 ": tokens that take the white space before them with them */
   struct al_buf eats_right;

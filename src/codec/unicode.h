@@ -1,0 +1,19 @@
+/* What kind of character a code point is, as far as tokenizers care (Unicode's general categories). */
+#ifndef AL_CODEC_UNICODE_H
+#define AL_CODEC_UNICODE_H
+
+#include <stdint.h>
+
+enum al_unicode_kind {
+  AL_UNICODE_UPPER,  /* Lu, Lt */
+  AL_UNICODE_LOWER,  /* Ll */
+  AL_UNICODE_LETTER, /* Lm, Lo: letters without case */
+  AL_UNICODE_MARK,   /* Mn, Mc, Me */
+  AL_UNICODE_NUMBER, /* Nd, Nl, No */
+  AL_UNICODE_SPACE,  /* White_Space, whatever the category */
+  AL_UNICODE_OTHER,  /* signs, controls, what is not assigned, AL_UTF8_INVALID */
+};
+
+enum al_unicode_kind al_unicode_kind_of(uint32_t code_point);
+
+#endif
