@@ -45,6 +45,16 @@ static bool add(struct al_buf *buf, struct al_str text)
   return !buf->failed;
 }
 
+/* An echoed prompt stands before every answer to it. */
+static bool add_to_all(struct al_api_generation *generation, struct al_str text)
+{
+  for (size_t i = 0; i < generation->n_choices; i++)
+    if (!add(&generation->choices[i].text, text))
+      return false;
+  generation->n_echoed += text.size;
+  return true;
+}
+
 static bool begin_call(struct al_api_generation *generation, struct al_api_choice *choice, struct al_str name)
 {
   if (al_grow((void **)&choice->calls, &choice->calls_capacity, choice->n_calls + 1, sizeof *choice->calls, nullptr) !=
@@ -99,8 +109,8 @@ static bool take(struct al_api_generation *generation, struct al_api_choice *cho
     choice->calls[event->call].is_complete = event->is_complete;
     return true;
   case AL_TEXT_CHOICE_DONE: return end_choice(generation, choice, event);
+  case AL_TEXT_PROMPT: return !gathers || add_to_all(generation, event->text);
   case AL_TEXT_STARTED:
-  case AL_TEXT_PROMPT:
   case AL_TEXT_DONE:
   case AL_TEXT_FAILED: break;
   }

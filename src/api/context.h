@@ -22,7 +22,20 @@ struct al_api {
 
 /* Endpoints, one file a family. */
 al_http_handler al_api_chat;
+al_http_handler al_api_completions;
 al_http_handler al_api_responses;
+al_http_handler al_api_embeddings;
+al_http_handler al_api_rerank;
+al_http_handler al_api_tokenize;
+al_http_handler al_api_detokenize;
+al_http_handler al_api_apply_template;
+al_http_handler al_api_ollama_chat;
+al_http_handler al_api_ollama_generate;
+al_http_handler al_api_ollama_embed;
+al_http_handler al_api_ollama_show;
+al_http_handler al_api_ollama_tags;
+al_http_handler al_api_ollama_ps;
+al_http_handler al_api_ollama_version;
 al_http_handler al_api_models_list;
 al_http_handler al_api_models_get;
 al_http_handler al_api_health_live;

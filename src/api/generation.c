@@ -49,6 +49,8 @@ void al_api_generation_free(struct al_api_generation *generation)
 {
   if (generation == nullptr)
     return;
+  if (generation->ops->done != nullptr)
+    generation->ops->done(generation);
   al_api_choices_done(generation);
   al_buf_done(&generation->out);
   if (generation->exchange != nullptr)
@@ -100,7 +102,8 @@ static void on_answer(struct al_api_generation *generation, const struct al_text
   if (generation->is_gone || generation->is_broken)
     return;
   bool gathers = !generation->is_streaming || generation->ops->keeps_answer;
-  generation->is_broken = !al_api_choices_take(generation, event, gathers);
+  if (!al_api_choices_take(generation, event, gathers))
+    generation->is_broken = true;
   if (generation->is_streaming && !generation->is_broken)
     generation->ops->event(generation, event);
 }

@@ -25,6 +25,7 @@ struct al_api_generation_ops {
   void (*print)(struct al_api_generation *generation, struct al_buf *out);        /* not streamed: the whole answer */
   /* An event's tokens, appended to choice->logprobs; nullptr: al_api_logprobs_write's form, of DELTA alone. */
   void (*take_tokens)(struct al_api_generation *generation, const struct al_text_event *event);
+  void (*done)(struct al_api_generation *generation); /* frees what the endpoint's own struct has; nullptr: nothing */
 };
 
 /* Where the answer goes. HTTP is one; a WebSocket and the background (nowhere but the store) are the Responses API's.
@@ -71,6 +72,7 @@ struct al_api_generation {
   int64_t created_s;
   struct al_api_choice *choices; /* [n_choices] */
   size_t n_choices;
+  size_t n_echoed; /* bytes of a prompt at the beginning of every choice's text */
   int64_t started_ns;
   struct al_buf out;           /* scratch: the event or body being written */
   struct al_sampling sampling; /* in effect, from STARTED on */

@@ -177,13 +177,16 @@ const char *al_model_format_name(enum al_model_format format)
 /* --- inference --------------------------------------------------------------------------------------------------- */
 
 struct submitted submitted;
+struct asked asked;
 struct al_err refuse_submit;
 struct al_err model_problem;
 
 void submitted_clear(void)
 {
   al_free(submitted.chat);
+  al_free(asked.chat);
   submitted = (struct submitted){};
+  asked = (struct asked){};
   refuse_submit = (struct al_err){};
   model_problem = (struct al_err){};
 }
@@ -194,6 +197,17 @@ struct al_sampling al_sampling_default(void)
       struct al_sampling){ .temperature = 1, .top_p = 1, .typical_p = 1, .repeat_penalty = 1, .penalty_last_n = 64 };
 }
 
+static void note_prompt(const struct al_text_request *request)
+{
+  char *prompt = submitted.prompts[submitted.target];
+  size_t size = sizeof submitted.prompts[0], length = 0;
+  if (request->prompt.data != nullptr)
+    (void)snprintf(prompt, size, "%.*s", (int)request->prompt.size, request->prompt.data);
+  for (size_t i = 0; i < request->tokens.count && length < size; i++)
+    length += (size_t)snprintf(prompt + length, size - length, i > 0 ? ",%d" : "%d", request->tokens.ids[i]);
+  (void)snprintf(submitted.suffix, sizeof submitted.suffix, "%.*s", (int)request->suffix.size, request->suffix.data);
+}
+
 enum al_code al_inference_text(struct al_inference *inference, const struct al_text_request *request,
                                struct al_err *err)
 {
@@ -202,8 +216,10 @@ enum al_code al_inference_text(struct al_inference *inference, const struct al_t
     *err = refuse_submit;
     return err->code;
   }
-  submitted.count++;
-  submitted.request = *request;
+  assert_true(submitted.count < (int)AL_COUNT(submitted.requests));
+  submitted.target = submitted.count++;
+  submitted.request = submitted.requests[submitted.target] = *request;
+  note_prompt(request);
   (void)snprintf(submitted.model, sizeof submitted.model, "%s", request->model);
   for (size_t i = 0; i < request->n_stop; i++)
     (void)snprintf(submitted.stop[i], sizeof submitted.stop[i], "%s", request->stop[i]);
@@ -211,22 +227,58 @@ enum al_code al_inference_text(struct al_inference *inference, const struct al_t
     (void)snprintf(submitted.lora[i].model, sizeof submitted.lora[i].model, "%s", request->lora[i].model);
     submitted.lora[i].scale = request->lora[i].scale;
   }
-  submitted.choices_done = 0;
+  if (request->chat == nullptr)
+    return AL_OK;
   struct al_buf chat = {};
   al_json_print(&chat, request->chat);
   al_free(submitted.chat);
   submitted.chat = al_buf_take(&chat, nullptr);
   if (submitted.chat == nullptr) {
     al_buf_done(&chat);
+    submitted.count--;
     return al_fail_oom(err, 1);
   }
   return AL_OK;
 }
 
+enum al_code al_inference_tokens(struct al_inference *inference, const struct al_token_request *request,
+                                 struct al_err *err)
+{
+  (void)inference;
+  if (refuse_submit.code != AL_OK) {
+    *err = refuse_submit;
+    return err->code;
+  }
+  asked.n_tokens++;
+  asked.tokens = *request;
+  (void)snprintf(asked.model, sizeof asked.model, "%s", request->model);
+  struct al_buf chat = {};
+  al_json_print(&chat, request->chat);
+  al_free(asked.chat);
+  asked.chat = al_buf_take(&chat, nullptr);
+  al_buf_done(&chat);
+  return AL_OK;
+}
+
+enum al_code al_inference_embed(struct al_inference *inference, const struct al_embed_request *request,
+                                struct al_err *err)
+{
+  (void)inference;
+  if (refuse_submit.code != AL_OK) {
+    *err = refuse_submit;
+    return err->code;
+  }
+  asked.n_embeds++;
+  asked.embed = *request;
+  (void)snprintf(asked.model, sizeof asked.model, "%s", request->model);
+  return AL_OK;
+}
+
 void play(struct al_text_event event)
 {
-  assert_non_null(submitted.request.on_event);
-  submitted.request.on_event(submitted.request.user, &event);
+  const struct al_text_request *request = &submitted.requests[submitted.target];
+  assert_non_null(request->on_event);
+  request->on_event(request->user, &event);
 }
 
 void play_started(int n_prompt)
@@ -266,7 +318,7 @@ void play_token(const char *text, float logprob, const char *other)
 
 void play_choice_done(int choice, enum al_finish finish, const char *stop)
 {
-  submitted.choices_done |= 1U << choice;
+  submitted.choices_done[submitted.target] |= 1U << choice;
   play((struct al_text_event){ .kind = AL_TEXT_CHOICE_DONE, .choice = choice, .finish = finish, .stop = stop });
 }
 
@@ -277,9 +329,9 @@ static bool is_an_end(enum al_finish finish)
 
 void play_done(enum al_finish finish, int n_completion)
 {
-  int n = submitted.request.n > 1 ? submitted.request.n : 1;
+  int n = submitted.requests[submitted.target].n > 1 ? submitted.requests[submitted.target].n : 1;
   for (int i = 0; i < n && is_an_end(finish); i++)
-    if ((submitted.choices_done & 1U << i) == 0)
+    if ((submitted.choices_done[submitted.target] & 1U << i) == 0)
       play_choice_done(i, finish, nullptr);
   play((struct al_text_event){ .kind = AL_TEXT_DONE,
                                .finish = finish,

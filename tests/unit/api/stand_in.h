@@ -33,6 +33,10 @@ void exchange_done(struct al_http_exchange *exchange); /* asserts that no refere
 /* What the last al_inference_text was called with; `on_event` nullptr: nothing was submitted. */
 struct submitted {
   int count;
+  struct al_text_request requests[16]; /* all of them, numbers and callbacks only */
+  char prompts[16][64];                /* their prompts; tokens as "1,2,3" */
+  int target;                          /* which of them the events that are played belong to; the last one at first */
+  char suffix[64];
   char model[600];
   char *chat;                     /* JSON text, al_freed by submitted_clear */
   struct al_text_request request; /* numbers and callbacks only; its pointers are dead */
@@ -41,14 +45,26 @@ struct submitted {
     char model[64];
     float scale;
   } lora[4];
-  unsigned choices_done; /* bit i: choice i has ended */
+  unsigned choices_done[16]; /* of each request; bit i: choice i has ended */
 };
 extern struct submitted submitted;
 extern struct al_err refuse_submit; /* code not AL_OK: al_inference_text fails with it */
 extern struct al_err model_problem; /* of the one model, "tiny" */
 void submitted_clear(void);
 
-/* Of the last submission. play_done ends the choices that have not ended yet with the same finish. */
+/* What the last al_inference_tokens and al_inference_embed were called with: numbers and callbacks only, the chat as
+ * JSON text (al_freed by submitted_clear). The test calls `done` with a result. refuse_submit holds for them as well.
+ */
+struct asked {
+  int n_tokens, n_embeds;
+  struct al_token_request tokens;
+  char model[64];
+  char *chat;
+  struct al_embed_request embed;
+};
+extern struct asked asked;
+
+/* Of the submission `submitted.target`. play_done ends the choices that have not ended yet with the same finish. */
 void play(struct al_text_event event);
 void play_started(int n_prompt);
 void play_delta(const char *text);
