@@ -14,6 +14,7 @@ import sys
 os.environ["HF_HUB_OFFLINE"] = "1"
 import models_experts
 import torch
+import models_nemotron
 import models_windowed
 import transformers as T
 from hard_strings import hard_strings
@@ -170,7 +171,8 @@ BASE = dict(vocab_size=V, hidden_size=64, intermediate_size=96, num_hidden_layer
 LLAMA3_ROPE = dict(rope_type="llama3", rope_theta=500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                    original_max_position_embeddings=64)
 
-# name: (config, tokenizer, options). Options: dtype, shard (most bytes of a file), after (a function of the directory).
+# name: (config, tokenizer, options). Options: dtype, shard (most bytes of a file), after (a function of the
+# directory that rounds weights), respell (one that only names things otherwise), liven (of the model, before it is saved).
 MODELS = {
     "qwen3": (lambda: T.Qwen3Config(**BASE, head_dim=32, tie_word_embeddings=False), qwen2_tokenizer, {}),
     "qwen3-tied": (lambda: T.Qwen3Config(**BASE, head_dim=16, tie_word_embeddings=True), qwen2_tokenizer, {}),
@@ -196,6 +198,7 @@ MODELS = {
     "llama-linear": (lambda: T.LlamaConfig(**BASE, rope_parameters=dict(rope_type="linear", rope_theta=10000.0,
                                            factor=2.0)), gpt2_tokenizer, {}),
 }
+MODELS.update(models_nemotron.models(BASE, split_tokenizer))
 MODELS.update(models_windowed.models(BASE, spm_tokenizer, split_tokenizer, phi4_tokenizer))
 
 MODELS |= models_experts.models(BASE, qwen2_tokenizer, split_tokenizer)
@@ -233,6 +236,8 @@ def make(name, out, vocab=V, hard=False):
     config.pad_token_id = None
     model = T.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     randomise(model)
+    if "liven" in options:
+        options["liven"](model)
     for parameter, p in model.named_parameters():
         if "gate_proj" in parameter and options.get("sharp_gates"):
             p.data *= 1e8
@@ -244,6 +249,8 @@ def make(name, out, vocab=V, hard=False):
     fast = T.PreTrainedTokenizerFast(tokenizer_object=tok, clean_up_tokenization_spaces=False, **special)
     fast.chat_template = TEMPLATE
     fast.save_pretrained(directory)
+    if "respell" in options:
+        options["respell"](directory)
     if "after" in options:
         options["after"](directory)
     return directory

@@ -42,7 +42,21 @@ def coarse_gelu(x):
     return torch.where(x <= -10, torch.zeros_like(x), torch.where(x >= 10, x, y))
 
 
-def reference(directory, prompts, coarse):
+def continued(model, prompt, cached):
+    """The ids chosen greedily after the prompt, one by one; all is computed anew for each unless `cached`."""
+    ids = list(prompt)
+    state = None
+    for _ in range(N_GREEDY):
+        if cached:
+            out = model(torch.tensor([ids if state is None else ids[-1:]]), past_key_values=state, use_cache=True)
+            state = out.past_key_values
+        else:
+            out = model(torch.tensor([ids]), use_cache=False)
+        ids.append(int(out.logits[0, -1].argmax()))
+    return ids[len(prompt):]
+
+
+def reference(directory, prompts, coarse=False, cached=False):
     beside = directory.with_name(directory.name + ".reference")  # the same weights, as transformers takes them
     directory = beside if beside.exists() else directory
     model = T.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
@@ -52,11 +66,8 @@ def reference(directory, prompts, coarse):
     logits, greedy = [], []
     with torch.inference_mode():
         for prompt in prompts:
-            logits.append(model(torch.tensor([prompt])).logits[0].numpy())
-            ids = list(prompt)
-            for _ in range(N_GREEDY):
-                ids.append(int(model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
-            greedy.append(ids[len(prompt):])
+            logits.append(model(torch.tensor([prompt]), use_cache=False).logits[0].numpy())
+            greedy.append(continued(model, prompt, cached))
     return logits, greedy
 
 
@@ -105,7 +116,8 @@ def compare(name, quant, directory, want, probe):
 
 def check(name, probe, work):
     directory = make_models.make(name, work)
-    want = reference(directory, prompts_of(name), make_models.MODELS[name][2].get("coarse_gelu", False))
+    options = make_models.MODELS[name][2]
+    want = reference(directory, prompts_of(name), options.get("coarse_gelu", False), options.get("cached", False))
     quants = [""]
     if is_rounded(name):
         quants.append("f32")

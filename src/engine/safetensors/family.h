@@ -162,6 +162,8 @@ extern const struct al_hf_family al_hf_family_gemma2;
 extern const struct al_hf_family al_hf_family_gemma3;
 extern const struct al_hf_family al_hf_family_gemma3_seeing;
 extern const struct al_hf_family al_hf_family_mistral;
+extern const struct al_hf_family al_hf_family_nemotron_h;
+extern const struct al_hf_family al_hf_family_nemotron_h_moe;
 extern const struct al_hf_family al_hf_family_phi3;
 extern const struct al_hf_family al_hf_family_llama;
 extern const struct al_hf_family al_hf_family_qwen2;
