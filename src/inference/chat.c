@@ -64,12 +64,9 @@ enum al_code al_chat_render(const struct al_chat_model *model, const struct al_j
   return al_buf_check(text, err);
 }
 
-enum al_code al_chat_tokenize(const struct al_loaded *loaded, struct al_str text, struct al_tokens *tokens,
-                              struct al_err *err)
+enum al_code al_text_tokenize(const struct al_loaded *loaded, struct al_str text, unsigned flags,
+                              struct al_tokens *tokens, struct al_err *err)
 {
-  struct al_str bos = al_str(loaded->info.bos_text);
-  bool has_bos = bos.size > 0 && al_str_starts(text, bos);
-  unsigned flags = AL_TOKENIZE_SPECIAL | (has_bos ? 0U : (unsigned)AL_TOKENIZE_BOS);
   constexpr size_t BYTES_PER_TOKEN = 3; /* a guess; the second try knows */
   AL_CLEANUP(al_free_p) int32_t *ids = nullptr;
   size_t capacity = text.size / BYTES_PER_TOKEN + 16, count = 0;
@@ -87,6 +84,15 @@ enum al_code al_chat_tokenize(const struct al_loaded *loaded, struct al_str text
     return al_fail(err, AL_INTERNAL, "the tokeniser contradicts itself: %zu tokens, then %zu", capacity, count);
   *tokens = (struct al_tokens){ AL_TAKE(ids), count };
   return AL_OK;
+}
+
+enum al_code al_chat_tokenize(const struct al_loaded *loaded, struct al_str text, struct al_tokens *tokens,
+                              struct al_err *err)
+{
+  struct al_str bos = al_str(loaded->info.bos_text);
+  bool has_bos = bos.size > 0 && al_str_starts(text, bos);
+  unsigned flags = AL_TOKENIZE_SPECIAL | (has_bos ? 0U : (unsigned)AL_TOKENIZE_BOS);
+  return al_text_tokenize(loaded, text, flags, tokens, err);
 }
 
 /* --- shortening ------------------------------------------------------------------------------------------------- */

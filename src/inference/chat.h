@@ -21,6 +21,9 @@ struct al_tokens { /* owned: al_free(ids) */
 /* Renders the template over the model's variables and the chat's. */
 enum al_code al_chat_render(const struct al_chat_model *model, const struct al_json *chat, struct al_buf *text,
                             struct al_err *err);
+/* With the engine's flags. */
+enum al_code al_text_tokenize(const struct al_loaded *loaded, struct al_str text, unsigned flags,
+                              struct al_tokens *tokens, struct al_err *err);
 /* Special tokens are parsed; BOS is added when the model wants it and the text does not begin with it. */
 enum al_code al_chat_tokenize(const struct al_loaded *loaded, struct al_str text, struct al_tokens *tokens,
                               struct al_err *err);

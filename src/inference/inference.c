@@ -41,7 +41,7 @@ static enum al_code make_parts(struct al_inference *inference, struct al_err *er
   AL_TRY(copy_quarantined(inference, err));
   AL_TRY(al_text_manager_new(&inference->text, err));
   AL_TRY(al_pool_new(&pool, &inference->pool, err));
-  al_text_manager_use(inference->text, inference->pool);
+  al_text_manager_use(inference->text, inference->pool, options->store);
   return AL_OK;
 }
 
@@ -128,9 +128,11 @@ static enum al_code check_open(const struct al_inference *inference, const char 
   return al_inference_check_quarantine(inference, id, err);
 }
 
-/* A model in memory is what it is, whatever lies on disk by now. */
-static enum al_code check_generates(struct al_inference *inference, const char *id, bool is_chat, struct al_err *err)
+/* A model in memory is what it is, whatever lies on disk by now. `needed`: any of these capabilities. */
+static enum al_code check_can(struct al_inference *inference, const char *id, unsigned needed, const char *what,
+                              struct al_err *err)
 {
+  AL_TRY(check_open(inference, id, err));
   struct al_pool_status status;
   al_pool_status(inference->pool, id, &status);
   if (status.state == AL_MODEL_READY)
@@ -143,10 +145,9 @@ static enum al_code check_generates(struct al_inference *inference, const char *
       *err = descriptor->problem;
     return descriptor->problem.code;
   }
-  unsigned needed = is_chat ? AL_CAN_CHAT : AL_CAN_COMPLETE;
   if ((descriptor->capabilities & needed) != 0)
     return AL_OK;
-  return al_fail(err, AL_UNSUPPORTED, "'%s' is no model that %s", id, is_chat ? "chats" : "continues text");
+  return al_fail(err, AL_UNSUPPORTED, "'%s' is no model that %s", id, what);
 }
 
 /* --- requests --------------------------------------------------------------------------------------------------- */
@@ -154,9 +155,27 @@ static enum al_code check_generates(struct al_inference *inference, const char *
 enum al_code al_inference_text(struct al_inference *inference, const struct al_text_request *request,
                                struct al_err *err)
 {
-  AL_TRY(check_open(inference, request->model, err));
-  AL_TRY(check_generates(inference, request->model, request->chat != nullptr, err));
+  bool is_chat = request->chat != nullptr;
+  AL_TRY(check_can(inference, request->model, is_chat ? AL_CAN_CHAT : AL_CAN_COMPLETE,
+                   is_chat ? "chats" : "continues text", err));
   return al_text_manager_submit(inference->text, request, err);
+}
+
+enum al_code al_inference_embed(struct al_inference *inference, const struct al_embed_request *request,
+                                struct al_err *err)
+{
+  bool ranks = request->query.data != nullptr;
+  AL_TRY(check_can(inference, request->model, ranks ? AL_CAN_RERANK : AL_CAN_EMBED,
+                   ranks ? "ranks documents" : "makes embeddings", err));
+  return al_text_manager_embed(inference->text, request, err);
+}
+
+enum al_code al_inference_tokens(struct al_inference *inference, const struct al_token_request *request,
+                                 struct al_err *err)
+{
+  unsigned any = AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_RERANK;
+  AL_TRY(check_can(inference, request->model, any, "works on text", err));
+  return al_text_manager_tokens(inference->text, request, err);
 }
 
 enum al_code al_inference_load(struct al_inference *inference, const char *id, al_model_done_fn *done, void *user,

@@ -3,7 +3,8 @@
 #include "base/alloc.h"
 
 constexpr size_t ARENA_CAP = (size_t)256 << 20;
-constexpr size_t TEXT_CAP = (size_t)64 << 20;
+
+/* --- copies ----------------------------------------------------------------------------------------------------- */
 
 static enum al_code copy_str(struct al_arena *arena, struct al_str text, struct al_str *out, struct al_err *err)
 {
@@ -14,15 +15,63 @@ static enum al_code copy_str(struct al_arena *arena, struct al_str text, struct 
   return AL_OK;
 }
 
-static enum al_code copy_chat(struct al_text_job *job, struct al_err *err)
+static enum al_code copy_name(struct al_arena *arena, const char **name, struct al_err *err)
 {
-  if (job->request.chat == nullptr)
+  struct al_str copy = {};
+  if (*name == nullptr)
     return AL_OK;
+  AL_TRY(copy_str(arena, al_str(*name), &copy, err));
+  *name = copy.data;
+  return AL_OK;
+}
+
+static enum al_code copy_array(struct al_arena *arena, const void **items, size_t count, size_t item_bytes,
+                               struct al_err *err)
+{
+  if (count == 0) {
+    *items = nullptr;
+    return AL_OK;
+  }
+  void *copy = al_arena_array(arena, count, item_bytes);
+  if (copy == nullptr)
+    return al_fail_oom(err, count * item_bytes);
+  memcpy(copy, *items, count * item_bytes);
+  *items = copy;
+  return AL_OK;
+}
+
+/* With tool_choice "none" the model does not hear of the tools. */
+static void print_chat(struct al_buf *json, const struct al_json *chat, bool without_tools)
+{
+  struct al_json_writer w = al_json_writer(json);
+  struct al_json_iter it = al_json_iter(chat);
+  al_jw_object(&w);
+  while (al_json_next(&it)) {
+    if (without_tools && al_str_is(it.key, "tools"))
+      continue;
+    al_jw_key_n(&w, it.key);
+    al_jw_value(&w, it.value);
+  }
+  al_jw_end(&w);
+}
+
+static enum al_code copy_json(struct al_text_job *job, struct al_err *err)
+{
+  struct al_text_request *request = &job->request;
   AL_CLEANUP(al_buf_done) struct al_buf json = {};
-  al_json_print(&json, job->request.chat);
-  AL_TRY(al_buf_check(&json, err));
-  job->request.chat = nullptr; /* was borrowed */
-  return copy_str(job->arena, al_buf_view(&json), &job->chat, err);
+  if (request->chat != nullptr) {
+    print_chat(&json, request->chat, request->tool_choice == AL_TOOL_NONE);
+    AL_TRY(al_buf_check(&json, err));
+    AL_TRY(copy_str(job->arena, al_buf_view(&json), &job->chat_json, err));
+  }
+  if (request->schema != nullptr) {
+    al_buf_clear(&json);
+    al_json_print(&json, request->schema);
+    AL_TRY(al_buf_check(&json, err));
+    AL_TRY(copy_str(job->arena, al_buf_view(&json), &job->schema_json, err));
+  }
+  request->chat = request->schema = nullptr; /* were borrowed */
+  return AL_OK;
 }
 
 static enum al_code copy_stops(struct al_text_job *job, struct al_err *err)
@@ -32,46 +81,86 @@ static enum al_code copy_stops(struct al_text_job *job, struct al_err *err)
   if (copies == nullptr)
     return al_fail_oom(err, request->n_stop * sizeof *copies);
   for (size_t i = 0; i < request->n_stop; i++) {
-    struct al_str copy = {};
-    AL_TRY(copy_str(job->arena, al_str(request->stop[i]), &copy, err));
-    copies[i] = copy.data;
+    copies[i] = request->stop[i];
+    AL_TRY(copy_name(job->arena, &copies[i], err));
+    if (copies[i] == nullptr || copies[i][0] == '\0')
+      return al_fail_param(err, "stop", "a stop string must not be empty");
   }
   request->stop = copies;
-  return al_stop_new(copies, request->n_stop, &job->filter, err);
+  return AL_OK;
 }
 
-static enum al_code copy_bias(struct al_text_job *job, struct al_err *err)
+static enum al_code copy_lora(struct al_text_job *job, struct al_err *err)
 {
-  struct al_sampling *sampling = &job->request.sampling;
-  if (sampling->n_logit_bias == 0)
-    return AL_OK;
-  struct al_logit_bias *copy = al_arena_array(job->arena, sampling->n_logit_bias, sizeof *copy);
-  if (copy == nullptr)
-    return al_fail_oom(err, sampling->n_logit_bias * sizeof *copy);
-  memcpy(copy, sampling->logit_bias, sampling->n_logit_bias * sizeof *copy);
-  sampling->logit_bias = copy;
+  struct al_text_request *request = &job->request;
+  if (request->n_lora > AL_MOST_ADAPTERS)
+    return al_fail_param(err, "lora", "at most %zu adapters go together", AL_MOST_ADAPTERS);
+  struct al_lora_request *copies = al_arena_array(job->arena, request->n_lora, sizeof *copies);
+  if (copies == nullptr)
+    return al_fail_oom(err, request->n_lora * sizeof *copies);
+  for (size_t i = 0; i < request->n_lora; i++) {
+    copies[i] = request->lora[i];
+    AL_TRY(copy_name(job->arena, &copies[i].model, err));
+  }
+  request->lora = copies;
+  return AL_OK;
+}
+
+static enum al_code copy_all(struct al_text_job *job, struct al_err *err)
+{
+  struct al_text_request *request = &job->request;
+  struct al_arena *arena = job->arena;
+  struct al_sampling *sampling = &request->sampling;
+  const void *bias = sampling->logit_bias, *ids = request->tokens.ids;
+  AL_TRY(copy_name(arena, &request->model, err));
+  AL_TRY(copy_name(arena, &request->tool_function, err));
+  AL_TRY(copy_name(arena, &request->format_path, err));
+  AL_TRY(copy_str(arena, request->prompt, &request->prompt, err));
+  AL_TRY(copy_str(arena, request->grammar, &request->grammar, err));
+  if (request->suffix.data != nullptr)
+    AL_TRY(copy_str(arena, request->suffix, &request->suffix, err));
+  AL_TRY(copy_array(arena, &ids, request->tokens.count, sizeof *request->tokens.ids, err));
+  request->tokens.ids = ids;
+  AL_TRY(copy_array(arena, &bias, sampling->n_logit_bias, sizeof *sampling->logit_bias, err));
+  sampling->logit_bias = bias;
+  AL_TRY(copy_stops(job, err));
+  AL_TRY(copy_lora(job, err));
+  return copy_json(job, err);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+static enum al_code check_bounds(const struct al_text_request *request, struct al_err *err)
+{
+  if (request->n < 0 || request->n > AL_MOST_CHOICES)
+    return al_fail_param(err, "n", "at most %d choices are made of one prompt", AL_MOST_CHOICES);
+  if (request->logprobs < 0 || request->logprobs > AL_MOST_LOGPROBS + 1)
+    return al_fail_param(err, "logprobs", "at most %d logprobs are given out for a token", AL_MOST_LOGPROBS);
+  if (request->format == AL_FORMAT_JSON_SCHEMA && request->schema == nullptr)
+    return al_fail_param(err, "response_format", "there is no schema");
   return AL_OK;
 }
 
 enum al_code al_text_job_new(const struct al_text_request *request, struct al_text_job **job, struct al_err *err)
 {
-  AL_CLEANUP(al_text_job_free_p) struct al_text_job *made = al_calloc(1, sizeof *made);
-  if (made == nullptr)
-    return al_fail_oom(err, sizeof *made);
+  AL_TRY(check_bounds(request, err));
+  struct al_text_job *raw = al_calloc(1, sizeof *raw);
+  if (raw == nullptr)
+    return al_fail_oom(err, sizeof *raw);
+  al_mutex_init(&raw->mutex);
+  AL_CLEANUP(al_text_job_free_p) struct al_text_job *made = raw;
   made->request = *request;
-  made->stop = -1;
-  made->request.cancel = made->waiter.cancel = al_cancel_ref(request->cancel);
-  al_buf_init(&made->text, TEXT_CAP);
+  made->request.cancel = made->task.waiter.cancel = al_cancel_ref(request->cancel);
+  made->n_choices = request->n > 0 ? request->n : 1;
   made->arena = al_arena_new(ARENA_CAP);
   if (made->arena == nullptr)
     return al_fail_oom(err, sizeof *made);
-  struct al_str model = {};
-  AL_TRY(copy_str(made->arena, al_str(request->model), &model, err));
-  made->request.model = model.data;
-  AL_TRY(copy_str(made->arena, request->prompt, &made->request.prompt, err));
-  AL_TRY(copy_chat(made, err));
-  AL_TRY(copy_bias(made, err));
-  AL_TRY(copy_stops(made, err));
+  AL_TRY(copy_all(made, err));
+  made->choices = al_arena_array(made->arena, (size_t)made->n_choices, sizeof *made->choices);
+  if (made->choices == nullptr)
+    return al_fail_oom(err, (size_t)made->n_choices * sizeof *made->choices);
+  for (int i = 0; i < made->n_choices; i++)
+    made->choices[i] = (struct al_text_choice){ .job = made, .index = i };
   *job = AL_TAKE(made);
   return AL_OK;
 }
@@ -80,25 +169,15 @@ void al_text_job_free(struct al_text_job *job)
 {
   if (job == nullptr)
     return;
-  al_stop_free(job->filter);
-  al_buf_done(&job->text);
+  for (int i = 0; job->choices != nullptr && i < job->n_choices; i++) {
+    al_output_free(job->choices[i].output);
+    al_hold_free(job->choices[i].hold);
+  }
+  al_prompt_done(&job->prompt);
+  al_json_doc_free(job->chat);
+  al_json_doc_free(job->schema);
   al_cancel_unref(job->request.cancel);
   al_arena_free(job->arena);
+  al_mutex_done(&job->mutex);
   al_free(job);
-}
-
-void al_text_job_send_started(struct al_text_job *job, int n_prompt, const struct al_sampling *sampling)
-{
-  struct al_text_event event = { .kind = AL_TEXT_STARTED, .usage.n_prompt = n_prompt, .sampling = sampling };
-  job->request.on_event(job->request.user, &event);
-}
-
-void al_text_job_send_text(struct al_text_job *job)
-{
-  job->lost = job->lost || job->text.failed;
-  if (job->text.size == 0)
-    return;
-  struct al_text_event event = { .kind = AL_TEXT_DELTA, .text = al_buf_view(&job->text) };
-  job->request.on_event(job->request.user, &event);
-  al_buf_clear(&job->text);
 }
