@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 struct al_store {
-  struct al_model_descriptor *models[3]; /* sorted by id */
+  struct al_model_descriptor *models[5]; /* sorted by id */
 };
 
-static struct al_model_descriptor *make_model(const char *id, bool works)
+static struct al_model_descriptor *make_model(const char *id, enum al_model_type type, unsigned capabilities)
 {
   struct al_model_descriptor *model = al_descriptor_new();
   if (model == nullptr)
@@ -18,12 +18,10 @@ static struct al_model_descriptor *make_model(const char *id, bool works)
   model->architecture = al_strdup("fake");
   model->quantisation = al_strdup("F32");
   model->directory = al_strdup("/nowhere/models");
-  model->type = AL_TYPE_LLM;
-  model->capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE;
+  model->type = type;
+  model->capabilities = capabilities;
   model->n_ctx_train = 4096;
   model->modified_s = 1'700'000'000;
-  if (!works)
-    (void)!al_fail(&model->problem, AL_MODEL_CORRUPT, "/nowhere/models/broken.gguf ends after 7 bytes");
   return model;
 }
 
@@ -70,8 +68,15 @@ struct al_store *al_fake_store_new(void)
   if (store == nullptr)
     abort();
   *store = (struct al_store){
-    .models = { make_model("broken", false), make_model("fake", true), make_model("org/fake", true) },
+    .models = {
+        make_model("broken", AL_TYPE_LLM, AL_CAN_CHAT | AL_CAN_COMPLETE),
+        make_model("fake", AL_TYPE_LLM, AL_CAN_CHAT | AL_CAN_COMPLETE),
+        make_model("fake-embed", AL_TYPE_EMBEDDING, AL_CAN_EMBED),
+        make_model("fake-rerank", AL_TYPE_EMBEDDING, AL_CAN_RERANK),
+        make_model("org/fake", AL_TYPE_LLM, AL_CAN_CHAT | AL_CAN_COMPLETE),
+    },
   };
+  (void)!al_fail(&store->models[0]->problem, AL_MODEL_CORRUPT, "/nowhere/models/broken.gguf ends after 7 bytes");
   return store;
 }
 

@@ -1,5 +1,6 @@
-/* A store without a disk, linked instead of store/store.c: "fake" and "org/fake" run on the fake engine, "broken"
- * cannot run. For programs that want the whole way of a request without a model. */
+/* A store without a disk, linked instead of store/store.c: "fake" and "org/fake" run on the fake engine,
+ * "fake-embed" and "fake-rerank" give its vectors and scores, "broken" cannot run. For programs that want the whole way
+ * of a request without a model. */
 #ifndef AL_TESTS_KIT_FAKE_STORE_H
 #define AL_TESTS_KIT_FAKE_STORE_H
 
