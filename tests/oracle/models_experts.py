@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 FP4 = torch.tensor([0, .5, 1, 1.5, 2, 3, 4, 6, -0., -.5, -1, -1.5, -2, -3, -4, -6])
 WINDOW = 24  # shorter than most prompts
-YARN = dict(rope_type="yarn", rope_theta=150000.0, factor=32.0, beta_fast=32.0, beta_slow=1.0, truncate=True)
+YARN = dict(rope_type="yarn", rope_theta=150000.0, factor=32.0, beta_fast=32.0, beta_slow=1.0, truncate=False)
 
 
 def dequantised(blocks, scales):
@@ -67,7 +67,8 @@ def models(base, qwen2, split):
         "gpt-oss": (lambda: gpt_oss(base), oss, {}),
         "gpt-oss-shards": (lambda: gpt_oss(base, rope_parameters=dict(rope_type="default", rope_theta=150000.0),
                                            tie_word_embeddings=True), oss, dict(shard="200KB")),
-        "gpt-oss-bf16": (lambda: gpt_oss(base), oss, dict(dtype=torch.bfloat16)),
+        "gpt-oss-bf16": (lambda: gpt_oss(base, rope_parameters=dict(YARN, original_max_position_embeddings=64, truncate=True)),
+                         oss, dict(dtype=torch.bfloat16)),
         "gpt-oss-mxfp4": (lambda: gpt_oss(base, hidden_size=64, intermediate_size=96), oss, dict(after=into_mxfp4)),
         "glm4": (lambda: T.Glm4Config(**base, head_dim=32, partial_rotary_factor=0.5, attention_bias=True), glm, {}),
         "glm4-tied-shards": (lambda: T.Glm4Config(**base, head_dim=16, partial_rotary_factor=0.5, attention_bias=False,

@@ -1,6 +1,7 @@
 /* What the load options leave open about the context, decided from the model and the machine. */
 #include "engine/llama/backend.h"
 #include "engine/llama/runner.h"
+#include "engine/llama/yarn.h"
 
 #include "base/str.h"
 #include "os/machine.h"
@@ -144,6 +145,7 @@ void al_llama_plan_context(const struct llama_model *model, const struct al_load
     .n_threads = options->n_threads > 0 ? options->n_threads : al_machine_n_cores(),
     .kv_type = options->kv_type,
   };
+  (void)al_yarn_betas(model, &plan->yarn_beta_fast, &plan->yarn_beta_slow);
   al_llama_plan_kind(model, plan);
   if (!plan->generates)
     plan->n_ctx = plan->n_batch = embedding_n_ctx(model, options);
@@ -188,6 +190,10 @@ struct llama_context_params al_llama_context_params(const struct al_llama_contex
   params.n_threads_batch = plan->n_threads;
   params.type_k = ggml_type_of(plan->kv_type);
   params.type_v = params.type_k;
+  if (plan->yarn_beta_fast > 0) {
+    params.yarn_beta_fast = plan->yarn_beta_fast;
+    params.yarn_beta_slow = plan->yarn_beta_slow;
+  }
   /* ggml's CPU flash attention rounds to F16 (logits move by 1e-2): who asks for an F32 cache wants it exact. */
   params.flash_attn_type = plan->kv_type == AL_KV_F32 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
   params.offload_kqv = true;

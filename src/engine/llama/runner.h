@@ -24,6 +24,7 @@ struct al_llama_context_plan {
   int n_seq_max;
   int n_threads;
   enum al_kv_type kv_type;
+  float yarn_beta_fast, yarn_beta_slow; /* yarn.h; 0: libllama's own */
   bool generates;          /* false: the context makes embeddings or scores alone, of texts of at most n_batch tokens */
   enum al_pooling pooling; /* of a context that does not generate */
 };

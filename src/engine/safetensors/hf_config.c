@@ -1,6 +1,7 @@
 #include "engine/safetensors/hf_config.h"
 
 #include "base/buf.h"
+#include "engine/llama/yarn.h"
 #include "os/file.h"
 
 #include <limits.h>
@@ -173,6 +174,9 @@ static enum al_code read_yarn(const struct al_json *rope, struct al_hf_config *c
   AL_TRY(positive(rope, "factor", &config->rope.factor, err));
   config->rope.beta_fast = al_json_real(al_json_get(rope, "beta_fast"), NAN);
   config->rope.beta_slow = al_json_real(al_json_get(rope, "beta_slow"), NAN);
+  config->rope.exact = !al_json_bool(al_json_get(rope, "truncate"), true);
+  if (config->rope.exact && !al_yarn_is_asked())
+    return al_fail(err, AL_UNSUPPORTED, "config.json: the rope scaling's truncate false is not supported here");
   config->rope.attention_factor = al_json_real(al_json_get(rope, "attention_factor"), NAN);
   return AL_OK;
 }

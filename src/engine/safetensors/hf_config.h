@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "codec/json.h"
+#include "engine/engine.h"
 #include "engine/safetensors/hf_quantisation.h"
 
 #include <stdint.h>
@@ -29,6 +30,7 @@ struct al_hf_rope {
   double attention_factor;             /* yarn, longrope; likewise */
   const struct al_json *short_factors; /* longrope: what each frequency is divided by, up to original_context */
   const struct al_json *long_factors;  /* longrope: beyond it */
+  bool exact;                          /* yarn; the bounds of what is scaled are not rounded */
   int64_t original_context;
   double partial_factor; /* the part of a head that is rotated; 1 where the file is silent */
 };
@@ -40,6 +42,15 @@ struct al_hf_ssm {
   int64_t groups;
   int64_t state;
   int64_t kernel; /* of the convolution */
+};
+
+/* Of an encoder. */
+struct al_hf_encoder {
+  int64_t n_positions; /* rows of learnt positions */
+  int64_t n_types;     /* of texts: the first, the second of a pair */
+  bool both_types;     /* the second of a pair has its own: the vocabulary is doubled for it (engine/llama/runner.h) */
+  char second_segment[24];
+  double epsilon; /* of layer norms */
 };
 
 enum al_hf_tied { AL_HF_TIED_UNSTATED, AL_HF_TIED, AL_HF_UNTIED };
@@ -73,7 +84,9 @@ struct al_hf_config {
   struct al_hf_rope rope;
   enum al_hf_tied tied;
   struct al_hf_quantisation quantisation;
-  int32_t bos; /* -1 when not stated */
+  struct al_hf_encoder encoder; /* set by the family */
+  enum al_pooling pooling;      /* NONE: nothing is stated, the model generates */
+  int32_t bos;                  /* -1 when not stated */
   int32_t eos[AL_HF_MAX_EOS];
   size_t n_eos;
   float temperature; /* NaN when not stated */

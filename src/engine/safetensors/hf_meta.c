@@ -67,6 +67,8 @@ static void set_rope(const struct al_hf_meta *meta, const struct al_hf_config *c
   al_hf_meta_f32(meta, "rope.scaling.yarn_beta_fast", rope->beta_fast);
   al_hf_meta_f32(meta, "rope.scaling.yarn_beta_slow", rope->beta_slow);
   al_hf_meta_f32(meta, "rope.scaling.yarn_attn_factor", rope->attention_factor);
+  if (rope->exact)
+    gguf_set_val_bool(meta->gguf, "allm.rope.yarn_exact", true);
 }
 
 static void set_sizes(const struct al_hf_meta *meta, const struct al_hf_config *config)
@@ -81,6 +83,18 @@ static void set_sizes(const struct al_hf_meta *meta, const struct al_hf_config *
   al_hf_meta_u32(meta, "attention.value_length", config->head_dim);
   al_hf_meta_u32(meta, "vocab_size", config->n_vocab);
   al_hf_meta_f32(meta, "attention.layer_norm_rms_epsilon", config->rms_epsilon);
+}
+
+/* libllama's enum llama_pooling_type. */
+static void set_pooling(const struct al_hf_meta *meta, enum al_pooling pooling)
+{
+  switch (pooling) {
+  case AL_POOLING_NONE: return;
+  case AL_POOLING_MEAN: al_hf_meta_u32(meta, "pooling_type", 1); return;
+  case AL_POOLING_CLS: al_hf_meta_u32(meta, "pooling_type", 2); return;
+  case AL_POOLING_LAST: al_hf_meta_u32(meta, "pooling_type", 3); return;
+  case AL_POOLING_RANK: al_hf_meta_u32(meta, "pooling_type", 4); return;
+  }
 }
 
 static void set_experts(const struct al_hf_meta *meta, const struct al_hf_config *config)
@@ -110,6 +124,7 @@ void al_hf_meta_model(const struct al_hf_family *family, const struct al_hf_conf
   set_sizes(&meta, config);
   set_rope(&meta, config);
   set_experts(&meta, config);
+  set_pooling(&meta, config->pooling);
   if (family->has_window && config->window > 0)
     al_hf_meta_u32(&meta, "attention.sliding_window", config->window);
   if (family->metadata != nullptr)
