@@ -40,3 +40,37 @@ enum al_unicode_kind al_unicode_kind_of(uint32_t code_point)
     return AL_UNICODE_NUMBER;
   return AL_UNICODE_OTHER;
 }
+
+bool al_unicode_is_punctuation(uint32_t code_point)
+{
+  if (code_point > LAST)
+    return false;
+  utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code_point);
+  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+}
+
+bool al_unicode_is_control(uint32_t code_point)
+{
+  if (code_point > LAST)
+    return false;
+  utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code_point);
+  return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_CO;
+}
+
+int al_unicode_fold(uint32_t code_point, uint32_t out[AL_UNICODE_MAX_FOLD])
+{
+  utf8proc_int32_t parts[AL_UNICODE_MAX_FOLD];
+  int boundary = 0;
+  utf8proc_ssize_t n = code_point > LAST ? -1
+                                         : utf8proc_decompose_char((utf8proc_int32_t)code_point, parts,
+                                                                   AL_UNICODE_MAX_FOLD, UTF8PROC_DECOMPOSE, &boundary);
+  if (n < 0 || n > AL_UNICODE_MAX_FOLD) {
+    out[0] = code_point;
+    return 1;
+  }
+  int kept = 0;
+  for (utf8proc_ssize_t i = 0; i < n; i++)
+    if (utf8proc_category(parts[i]) != UTF8PROC_CATEGORY_MN)
+      out[kept++] = (uint32_t)utf8proc_tolower(parts[i]);
+  return kept;
+}

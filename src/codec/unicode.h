@@ -16,4 +16,12 @@ enum al_unicode_kind {
 
 enum al_unicode_kind al_unicode_kind_of(uint32_t code_point);
 
+bool al_unicode_is_punctuation(uint32_t code_point); /* P*, not S* */
+bool al_unicode_is_control(uint32_t code_point);     /* Cc, Cf, Co */
+
+/* What is left of a character without case and accents: its canonical decomposition without non-spacing marks, each
+ * part in lower case. Returns how many code points that is, possibly none. */
+constexpr int AL_UNICODE_MAX_FOLD = 8;
+int al_unicode_fold(uint32_t code_point, uint32_t out[AL_UNICODE_MAX_FOLD]);
+
 #endif

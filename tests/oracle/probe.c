@@ -203,7 +203,7 @@ static void load(struct probe *p, const char *path, const char *quant)
     .n_files = gguf ? 1 : 0,
     .format = gguf ? AL_FORMAT_GGUF : AL_FORMAT_SAFETENSORS,
   };
-  struct al_load_options options = { .n_ctx = N_CTX, .n_seq_max = 1, .n_batch = 512, .kv_type = AL_KV_F32 };
+  struct al_load_options options = { .n_ctx = N_CTX, .n_seq_max = 8, .n_batch = 512, .kv_type = AL_KV_F32 };
   (void)snprintf(options.quant, sizeof options.quant, "%s", quant);
   struct al_err err = {};
   if (p->engine->load(&descriptor, &options, nullptr, nullptr, &p->model, &err) != AL_OK)

@@ -21,6 +21,7 @@ run test_templates.py "$probes/template-probe"
 run test_tokens.py --probe "$probes/oracle-probe"
 run test_logits.py --probe "$probes/oracle-probe"
 run test_gguf.py --probe "$probes/oracle-probe"
+run test_embeddings.py --probe "$probes/oracle-probe"
 run test_lora.py --probe "$probes/oracle-probe"
 run test_fp8.py --probe "$probes/oracle-probe"
 [ -z "$failed" ] && echo "oracle: all agree" && exit 0

@@ -7,6 +7,7 @@
 #include "engine/llama/runner.h"
 #include "engine/llama/text_rules.h"
 #include "engine/llama/tokenizer.h"
+#include "engine/llama/wordpiece.h"
 
 struct al_llama_loras { /* adapters in effect */
   struct llama_adapter_lora *items[16];
@@ -28,6 +29,7 @@ struct al_engine_model {
   struct al_llama_loras loras;
   al_llama_adapter_reader *read_adapter; /* for PEFT directories; nullptr: none */
   struct al_llama_text_rules *rules;     /* owned; nullptr: none */
+  struct al_wordpiece *wordpiece;        /* owned; nullptr: another tokenizer */
   struct al_llama_tokenizer *tokenizer;  /* owned; nullptr: libllama's */
   const struct al_cancel *stop;          /* of the decode that runs */
   _Atomic uint64_t embedder_bytes;

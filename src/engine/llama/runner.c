@@ -107,6 +107,10 @@ static enum al_code check_kind(const struct llama_model *model, struct al_err *e
 {
   if (llama_vocab_type(llama_model_get_vocab(model)) == LLAMA_VOCAB_TYPE_NONE)
     return al_fail(err, AL_UNSUPPORTED, "the model has no tokenizer");
+  const struct llama_vocab *vocab = llama_model_get_vocab(model);
+  if (llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_WPM &&
+      (llama_vocab_bos(vocab) == LLAMA_TOKEN_NULL || llama_vocab_sep(vocab) == LLAMA_TOKEN_NULL))
+    return al_fail(err, AL_MODEL_CORRUPT, "the tokenizer has no tokens to put before and behind a text");
   if (llama_model_has_encoder(model) || !llama_model_has_decoder(model))
     return al_fail(err, AL_UNSUPPORTED, "models of an encoder and a decoder cannot run here");
   if (llama_model_is_diffusion(model))
@@ -159,6 +163,7 @@ void al_llama_runner_free(struct al_engine_model *model)
   al_free(model->row_of);
   al_llama_text_rules_free(model->rules);
   al_llama_tokenizer_free(model->tokenizer);
+  al_wordpiece_free(model->wordpiece);
   al_free(model);
   /* A model is many small objects (vocabulary, merges): without this the C library keeps their pages. */
   (void)malloc_trim(0);
@@ -175,6 +180,7 @@ enum al_code al_llama_runner_new(struct llama_model *llama, const struct al_load
   model->llama = llama;
   AL_TRY(check_kind(llama, err));
   AL_TRY(al_llama_text_rules_new(llama, &model->rules, err));
+  AL_TRY(al_wordpiece_new(llama, &model->wordpiece, err));
   al_llama_plan_context(llama, options, &model->plan);
   struct al_llama_buffers buffers = {};
   AL_TRY(make_context(model, &buffers, err));
@@ -222,6 +228,18 @@ static enum al_code tokenize_by_own(const struct al_engine_model *model, struct 
   return AL_OK;
 }
 
+static enum al_code tokenize_by_pieces(const struct al_engine_model *model, struct al_str text, unsigned flags,
+                                       struct al_token_sink *sink, struct al_err *err)
+{
+  bool around = (flags & AL_TOKENIZE_BOS) != 0;
+  if (around)
+    al_token_sink_add(sink, llama_vocab_bos(model->vocab));
+  AL_TRY(al_wordpiece_run(model->wordpiece, text, flags & AL_TOKENIZE_SPECIAL, sink, err));
+  if (around)
+    al_token_sink_add(sink, llama_vocab_sep(model->vocab));
+  return AL_OK;
+}
+
 enum al_code al_llama_tokenize(const struct al_engine_model *model, struct al_str text, unsigned flags, int32_t *tokens,
                                size_t capacity, size_t *count, struct al_err *err)
 {
@@ -229,6 +247,12 @@ enum al_code al_llama_tokenize(const struct al_engine_model *model, struct al_st
   AL_TRY(al_llama_text_rules_apply(model->rules, text, flags & AL_TOKENIZE_SPECIAL, &prepared, &text, err));
   if (text.size > INT32_MAX)
     return al_fail(err, AL_INVALID_REQUEST, "a text of %zu bytes is too long to tokenise", text.size);
+  if (model->wordpiece != nullptr) {
+    struct al_token_sink sink = { .tokens = tokens, .capacity = capacity };
+    AL_TRY(tokenize_by_pieces(model, text, flags, &sink, err));
+    *count = sink.count;
+    return AL_OK;
+  }
   if (model->tokenizer != nullptr) {
     struct al_token_sink sink = { .tokens = tokens, .capacity = capacity };
     AL_TRY(tokenize_by_own(model, text, flags, &sink, err));

@@ -4,6 +4,7 @@
 #include "base/thread.h"
 #include "engine/safetensors/fp8.h"
 #include "engine/safetensors/rows.h"
+#include "engine/safetensors/weight_types.h"
 
 #include <assert.h>
 #include <math.h>
@@ -74,6 +75,28 @@ static void change(enum al_plan_change change, float *values, int64_t n)
     values[i] = -expf(values[i]);
 }
 
+/* Rows [from, from+n) of the second slab get what tells the second type of text from the first. */
+static enum al_code change_type(const struct job *job, int64_t from, int64_t n, float *values, struct al_err *err)
+{
+  const struct al_plan_tensor *t = job->tensor;
+  int64_t first = from > t->n_rows ? from : t->n_rows;
+  if (t->change != AL_PLAN_SECOND_TYPE || first >= from + n)
+    return AL_OK;
+  enum ggml_type type = GGML_TYPE_F32;
+  (void)al_weight_type_of(t->types.tensor->dtype, &type);
+  size_t size = 2 * ggml_row_size(type, t->n_cols);
+  AL_CLEANUP(al_free_p) uint8_t *raw = al_alloc(size);
+  AL_CLEANUP(al_free_p) float *rows = al_calloc((size_t)(2 * t->n_cols), sizeof *rows);
+  if (raw == nullptr || rows == nullptr)
+    return al_fail_oom(err, size);
+  AL_TRY(al_hf_weights_read(job->weights, t->types, 0, raw, size, err));
+  to_f32(type, raw, rows, 2 * t->n_cols);
+  for (int64_t row = first; row < from + n; row++)
+    for (int64_t i = 0; i < t->n_cols; i++)
+      values[(row - from) * t->n_cols + i] += rows[t->n_cols + i] - rows[i];
+  return AL_OK;
+}
+
 static void from_f32(const struct al_plan_tensor *t, const float *values, uint8_t *out, int64_t n_rows)
 {
   int64_t n = n_rows * t->n_cols;
@@ -104,6 +127,7 @@ static enum al_code convert_chunk(const struct job *job, int64_t from, int64_t n
   else
     to_f32(t->source_type, scratch->raw, scratch->values, n * t->n_cols);
   change(t->change, scratch->values, n * t->n_cols);
+  AL_TRY(change_type(job, from, n, scratch->values, err));
   from_f32(t, scratch->values, out, n);
   return AL_OK;
 }

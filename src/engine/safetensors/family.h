@@ -23,6 +23,8 @@ enum al_size {
   AL_SIZE_FF_SHARED, /* of the experts that every token uses, together */
   AL_SIZE_LATENT,    /* width in which experts work: the embedding's where config->n_latent is 0 */
   AL_SIZE_ONE,
+  AL_SIZE_POSITIONS,       /* of learnt positions */
+  AL_SIZE_TYPES,           /* of texts: the first, the second of a pair */
   AL_SIZE_QKV,             /* Q and two of KV: all three in one */
   AL_SIZE_SSM_HEADS,       /* of a Mamba 2 layer */
   AL_SIZE_SSM_INNER,       /* heads x head dimension */
@@ -68,6 +70,9 @@ enum al_rule {
 
   /* Not in the files (source is ""): attention sinks so low that they draw nothing. */
   AL_RULE_NO_SINKS = 1 << 20,
+  /* Token embeddings, and once more for the second text of a pair where config->encoder.both_types: each with the
+   * difference of the two rows of "...token_type_embeddings.weight" added, as libllama adds the first to all. */
+  AL_RULE_BOTH_TYPES = 1 << 21,
 };
 constexpr unsigned AL_RULE_ANY_LAYERS =
     AL_RULE_DENSE_LAYERS | AL_RULE_EXPERT_LAYERS | AL_RULE_MAMBA_LAYERS | AL_RULE_ATTENTION_LAYERS;
@@ -139,6 +144,16 @@ enum al_code al_hf_read_experts(struct al_hf_config *config, const char *count_k
 enum al_code al_hf_check_routing(const struct al_hf_config *config, struct al_err *err);
 void al_hf_meta_routing(const struct al_hf_config *config, const struct al_hf_meta *meta);
 
+/* For `read` of encoders: the keys of config.json that say how large they are. Sets n_positions to the context. */
+struct al_hf_encoder_keys {
+  const char *layers, *embd, *ff, *heads, *positions, *epsilon;
+  double usual_epsilon; /* where the key is absent */
+};
+enum al_code al_hf_read_encoder(const struct al_hf_encoder_keys *keys, struct al_hf_config *config, struct al_err *err);
+void al_hf_meta_encoder(const struct al_hf_config *config, const struct al_hf_meta *meta);
+
+extern const struct al_hf_family al_hf_family_bert;
+extern const struct al_hf_family al_hf_family_bert_ranking;
 extern const struct al_hf_family al_hf_family_glm4;
 extern const struct al_hf_family al_hf_family_glm4moe;
 extern const struct al_hf_family al_hf_family_gpt_oss;

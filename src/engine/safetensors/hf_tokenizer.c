@@ -16,8 +16,8 @@ int32_t al_hf_tokenizer_id(const struct al_hf_tokenizer *tokenizer, struct al_st
   return type == nullptr ? -1 : (int32_t)(type - tokenizer->types);
 }
 
-static enum al_code set_token(struct al_hf_tokenizer *t, struct al_str text, int64_t id, enum al_token_type type,
-                              struct al_err *err)
+enum al_code al_hf_tokenizer_set(struct al_hf_tokenizer *t, struct al_str text, int64_t id, enum al_token_type type,
+                                 struct al_err *err)
 {
   int shown = (int)al_min_size(text.size, 64);
   if (id < 0 || (uint64_t)id >= t->n_tokens)
@@ -47,7 +47,7 @@ static enum al_code read_vocab(struct al_hf_tokenizer *t, const struct al_json *
     return al_fail(err, AL_MODEL_CORRUPT, "tokenizer.json: model.vocab is missing or empty");
   struct al_json_iter it = al_json_iter(vocab);
   while (al_json_next(&it))
-    AL_TRY(set_token(t, it.key, al_json_int(it.value, -1), AL_TOKEN_NORMAL, err));
+    AL_TRY(al_hf_tokenizer_set(t, it.key, al_json_int(it.value, -1), AL_TOKEN_NORMAL, err));
   return AL_OK;
 }
 
@@ -58,7 +58,7 @@ static enum al_code read_added(struct al_hf_tokenizer *t, const struct al_json *
     struct al_str text = al_json_str(al_json_get(it.value, "content"));
     bool special = al_json_bool(al_json_get(it.value, "special"), false);
     int64_t id = al_json_int(al_json_get(it.value, "id"), -1);
-    AL_TRY(set_token(t, text, id, special ? AL_TOKEN_CONTROL : AL_TOKEN_USER_DEFINED, err));
+    AL_TRY(al_hf_tokenizer_set(t, text, id, special ? AL_TOKEN_CONTROL : AL_TOKEN_USER_DEFINED, err));
     if (al_json_bool(al_json_get(it.value, "lstrip"), false))
       al_buf_printf(&t->eats_left, "%lld ", (long long)id);
     if (al_json_bool(al_json_get(it.value, "rstrip"), false))
@@ -83,7 +83,7 @@ static enum al_code fill_holes(struct al_hf_tokenizer *t, struct al_err *err)
     int n = snprintf(name, sizeof name, "[PAD%zu]", id);
     while (al_hf_tokenizer_id(t, al_str(name)) >= 0 && n < (int)sizeof name - 2)
       name[n++] = '_', name[n] = '\0';
-    AL_TRY(set_token(t, al_str(name), (int64_t)id, AL_TOKEN_UNUSED, err));
+    AL_TRY(al_hf_tokenizer_set(t, al_str(name), (int64_t)id, AL_TOKEN_UNUSED, err));
   }
   return AL_OK;
 }
@@ -224,8 +224,8 @@ static enum al_code check_model(const struct al_json *model, struct al_err *err)
   struct al_str type = al_json_str(al_json_get(model, "type"));
   if (al_json_kind(model) != AL_JSON_OBJECT)
     return al_fail(err, AL_MODEL_CORRUPT, "tokenizer.json: model is missing");
-  if (type.size > 0 && !al_str_is(type, "BPE"))
-    return al_fail(err, AL_UNSUPPORTED, "tokenizer.json: the model \"%.*s\" is not supported, only BPE",
+  if (type.size > 0 && !al_str_is(type, "BPE") && !al_str_is(type, "WordPiece"))
+    return al_fail(err, AL_UNSUPPORTED, "tokenizer.json: the model \"%.*s\" is not supported, only BPE and WordPiece",
                    (int)al_min_size(type.size, 64), type.data);
   return AL_OK;
 }
@@ -234,6 +234,11 @@ static enum al_code read_all(const struct al_json *root, struct al_hf_tokenizer 
 {
   const struct al_json *model = al_json_get(root, "model");
   AL_TRY(check_model(model, err));
+  if (al_str_is(al_json_str(al_json_get(model, "type")), "WordPiece")) {
+    AL_TRY(al_hf_wordpiece_read(root, t, err));
+    AL_TRY(read_added(t, root, err));
+    return fill_holes(t, err);
+  }
   AL_TRY(al_hf_pretokenizer_read(root, t, err));
   AL_TRY(read_vocab(t, model, err));
   AL_TRY(read_added(t, root, err));
@@ -246,7 +251,7 @@ enum al_code al_hf_tokenizer_load(const char *directory, const struct al_hf_conf
                                   struct al_hf_tokenizer *tokenizer, struct al_err *err)
 {
   struct al_hf_tokenizer *t = tokenizer;
-  t->n_tokens = (size_t)config->n_vocab;
+  t->n_tokens = (size_t)config->n_vocab * (config->encoder.both_types ? 2 : 1);
   t->arena = al_arena_new(MAX_ARENA_BYTES);
   t->id_of = al_map_new(t->n_tokens);
   AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
@@ -264,6 +269,8 @@ enum al_code al_hf_tokenizer_load(const char *directory, const struct al_hf_conf
   AL_TRY(read_all(al_json_root(doc), t, err));
   const struct al_json *config_root = settings != nullptr ? al_json_root(settings) : nullptr;
   read_special(t, al_json_root(doc), config_root, config);
+  if (al_streq(t->model, "bert"))
+    AL_TRY(al_hf_wordpiece_ends(t, err));
   return read_chat_template(directory, t, config_root, err);
 }
 
@@ -297,6 +304,8 @@ void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *t, struct gguf_contex
   if (t->scores != nullptr) {
     gguf_set_arr_data(gguf, "tokenizer.ggml.scores", GGUF_TYPE_FLOAT32, t->scores, t->n_tokens);
     gguf_set_val_bool(gguf, "tokenizer.ggml.add_space_prefix", t->space_prefix == AL_SPACE_PREFIX_ADDED);
+  } else if (al_streq(t->model, "bert")) {
+    al_hf_wordpiece_to_gguf(t, gguf);
   } else {
     gguf_set_arr_str(gguf, "tokenizer.ggml.merges", t->merges, t->n_merges);
     gguf_set_val_bool(gguf, "allm.tokenizer.ignore_merges", t->ignore_merges);
@@ -306,7 +315,7 @@ void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *t, struct gguf_contex
   set_id(gguf, "tokenizer.ggml.unknown_token_id", t->unknown);
   set_id(gguf, "tokenizer.ggml.padding_token_id", t->padding);
   gguf_set_val_bool(gguf, "tokenizer.ggml.add_bos_token", t->add_bos);
-  gguf_set_val_bool(gguf, "tokenizer.ggml.add_eos_token", t->add_eos);
+  gguf_set_val_bool(gguf, "tokenizer.ggml.add_eos_token", t->add_eos && !al_streq(t->model, "bert"));
   if (t->space_prefix == AL_SPACE_PREFIX_FIRST || t->space_prefix == AL_SPACE_PREFIX_EACH)
     gguf_set_val_str(gguf, "allm.tokenizer.space_prefix", t->space_prefix == AL_SPACE_PREFIX_FIRST ? "first" : "each");
   set_ids(gguf, "allm.tokenizer.lstrip_ids", &t->eats_left);

@@ -43,6 +43,7 @@ struct al_hf_tokenizer {
   bool add_bos;
   bool add_eos;
   bool ignore_merges; /* "gpt2": a word that is a token is not merged */
+  bool lowercase;     /* "bert": letters lose case and accents */
   bool nfc;           /* text is to be normalised before */
   enum al_space_prefix space_prefix;
   struct al_buf eats_left; /* "3 17 ": tokens that take the white space before them with them */
@@ -65,6 +66,13 @@ void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *tokenizer, struct ggu
 
 /* hf_pretokenizer.c: reads normalizer and pre_tokenizer: sets model, pre, nfc, space_prefix. */
 enum al_code al_hf_pretokenizer_read(const struct al_json *root, struct al_hf_tokenizer *tokenizer, struct al_err *err);
+/* hf_tokenizer.c: AL_MODEL_CORRUPT when the id or the text is taken. */
+enum al_code al_hf_tokenizer_set(struct al_hf_tokenizer *tokenizer, struct al_str text, int64_t id,
+                                 enum al_token_type type, struct al_err *err);
+/* hf_wordpiece.c: "bert": normalizer, pre_tokenizer and vocabulary; then the tokens around every text; their keys. */
+enum al_code al_hf_wordpiece_read(const struct al_json *root, struct al_hf_tokenizer *tokenizer, struct al_err *err);
+enum al_code al_hf_wordpiece_ends(struct al_hf_tokenizer *tokenizer, struct al_err *err);
+void al_hf_wordpiece_to_gguf(const struct al_hf_tokenizer *tokenizer, struct gguf_context *gguf);
 /* hf_spm.c: ranks to scores; AL_UNSUPPORTED when merging by score would not be merging by rank. */
 enum al_code al_hf_spm_scores(struct al_hf_tokenizer *tokenizer, struct al_err *err);
 

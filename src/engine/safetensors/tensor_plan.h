@@ -19,7 +19,7 @@ struct al_plan_part {
 };
 
 /* What becomes of every element. */
-enum al_plan_change { AL_PLAN_AS_IT_IS, AL_PLAN_ADD_ONE, AL_PLAN_NEG_EXP };
+enum al_plan_change { AL_PLAN_AS_IT_IS, AL_PLAN_ADD_ONE, AL_PLAN_NEG_EXP, AL_PLAN_SECOND_TYPE };
 
 /* A planned tensor is made of `n_slabs` slabs (experts, mostly one) of `n_rows` rows of `n_cols` elements. These agree
  * with `ne` but for vectors whose elements change places: their elements are the rows. */
@@ -40,7 +40,8 @@ struct al_plan_tensor {
   int64_t pair_rows; /* rows of a head whose halves are put side by side (AL_RULE_PAIR_ROWS); 0: none are */
   bool transposed;   /* a row is a column of the file */
   enum al_plan_change change;
-  float *values; /* owned */
+  struct al_hf_source types; /* AL_PLAN_SECOND_TYPE: row 1 less row 0 is added to the second slab's rows */
+  float *values;             /* owned */
 };
 
 struct al_tensor_plan {

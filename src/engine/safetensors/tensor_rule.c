@@ -34,6 +34,8 @@ static int64_t size_of(const struct al_hf_config *c, enum al_size size)
   case AL_SIZE_FF_SHARED: return c->n_ff_shared;
   case AL_SIZE_LATENT: return c->n_latent > 0 ? c->n_latent : c->n_embd;
   case AL_SIZE_ONE: return 1;
+  case AL_SIZE_POSITIONS: return c->encoder.n_positions;
+  case AL_SIZE_TYPES: return c->encoder.n_types;
   case AL_SIZE_QKV: return (c->n_heads + 2 * c->n_kv_heads) * c->head_dim;
   case AL_SIZE_SSM_HEADS: return c->ssm.heads;
   case AL_SIZE_SSM_INNER: return c->ssm.inner;
@@ -312,6 +314,30 @@ static enum al_code make_sinks(const struct al_rule_scope *scope, const struct a
   return AL_OK;
 }
 
+/* The same rows twice: the second slab is changed when it is read. */
+static enum al_code double_rows(const struct al_rule_scope *scope, const char *source, struct al_plan_tensor *t,
+                                struct al_err *err)
+{
+  char name[MAX_NAME];
+  const char *end = strstr(source, "word_embeddings");
+  (void)snprintf(name, sizeof name, "%.*stoken_type_embeddings.weight", (int)(end - source), source);
+  struct shape shape = { 2, { (uint64_t)scope->config->encoder.n_types, (uint64_t)t->n_cols } };
+  AL_TRY(take(scope, name, &shape, false, &t->types, err));
+  enum ggml_type type;
+  if (!al_weight_type_of(t->types.tensor->dtype, &type) || type == GGML_TYPE_I8)
+    return fail_type(scope, t->types, "F32, F16 and BF16 are supported", err);
+  void *parts = al_realloc(t->parts, 2 * sizeof *t->parts);
+  if (parts == nullptr)
+    return al_fail_oom(err, 2 * sizeof *t->parts);
+  t->parts = parts;
+  t->parts[1] = t->parts[0];
+  t->n_parts = 2;
+  t->n_slabs = 2;
+  t->ne[1] *= 2;
+  t->change = AL_PLAN_SECOND_TYPE;
+  return AL_OK;
+}
+
 enum al_code al_tensor_from_rule(const struct al_rule_scope *scope, const struct al_tensor_rule *rule,
                                  const char *source, struct al_plan_tensor *tensor, struct al_err *err)
 {
@@ -330,6 +356,8 @@ enum al_code al_tensor_from_rule(const struct al_rule_scope *scope, const struct
                 : has(rule, AL_RULE_NEG_EXP) ? AL_PLAN_NEG_EXP
                                              : AL_PLAN_AS_IT_IS;
   made.type = type_for(scope, rule, &made);
+  if (has(rule, AL_RULE_BOTH_TYPES) && scope->config->encoder.both_types)
+    AL_TRY(double_rows(scope, source, &made, err));
   *tensor = made;
   made = (struct al_plan_tensor){};
   return AL_OK;

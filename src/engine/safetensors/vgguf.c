@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "engine/safetensors/convert.h"
+#include "engine/safetensors/hf_pooling.h"
 
 struct al_vgguf {
   struct al_hf_config config;
@@ -51,6 +52,9 @@ static enum al_code build(struct al_vgguf *v, const char *directory, const char 
   AL_TRY(al_hf_config_load(directory, &v->config, err));
   const struct al_hf_family *family;
   AL_TRY(al_hf_family_find(v->config.architecture, &family, err));
+  if (al_str_ends(al_str(v->config.architecture), al_str("Model")))
+    v->config.pooling = AL_POOLING_MEAN; /* has no head: what sentence-transformers does where nothing is stated */
+  AL_TRY(al_hf_pooling_read(directory, &v->config.pooling, err));
   AL_TRY((family->read != nullptr ? family->read : al_hf_config_read)(&v->config, err));
   AL_TRY(family->prepare(&v->config, err));
   if (family->variant != nullptr)
