@@ -114,6 +114,9 @@ struct al_text_ops {
   /* Forgets positions [from, to) of a sequence (to < 0: to the end). false when the model cannot forget a part
    * (recurrent state): then only a whole sequence (0, -1) can go. */
   bool (*sequence_remove)(struct al_engine_model *model, int32_t sequence, int32_t from, int32_t to);
+  /* Whether the sequence still has all that a token at `end` (1 .. its length) would look at: with attention to a
+   * window, older positions go. If not, it can neither be cut back to `end` nor shared up to there. nullptr: always. */
+  bool (*sequence_holds)(const struct al_engine_model *model, int32_t sequence, int32_t end);
   /* Makes `to` share positions [from, end) of `source` by reference. nullptr: no sharing. */
   void (*sequence_copy)(struct al_engine_model *model, int32_t source, int32_t to, int32_t from, int32_t end);
 

@@ -137,13 +137,18 @@ static size_t usable(const struct al_kv *kv, const struct al_kv_slot *slot, cons
   return length;
 }
 
+static bool still_holds(const struct al_kv *kv, int32_t slot, size_t length)
+{
+  return kv->ops->sequence_holds == nullptr || kv->ops->sequence_holds(kv->model, slot, (int32_t)length);
+}
+
 static struct match best_match(const struct al_kv *kv, const struct al_sequence *sequence)
 {
   struct match best = { .slot = -1 };
   for (int32_t i = 0; i < kv->n_slots; i++) {
     const struct al_kv_slot *slot = &kv->slots[i];
     size_t length = slot->use == AL_KV_FREE ? 0 : usable(kv, slot, sequence);
-    if (length > best.length)
+    if (length > best.length && still_holds(kv, i, length))
       best = (struct match){ .slot = i, .length = length, .take = slot->use == AL_KV_IDLE };
   }
   return best;

@@ -6,6 +6,15 @@
 
 #include <assert.h>
 
+/* Positions that have left the window of the last one may be overwritten, also those that the window of one before it
+ * reaches back to. */
+bool al_llama_sequence_holds(const struct al_engine_model *model, int32_t sequence, int32_t end)
+{
+  int32_t window = llama_model_n_swa(model->llama);
+  int32_t first = end >= window ? end - window + 1 : 0;
+  return window <= 0 || end <= 0 || llama_memory_seq_pos_min(model->memory, sequence) <= first;
+}
+
 /* Takes away what a failed decode left behind: libllama splits a batch and keeps the parts that were done. */
 static bool undo(struct al_engine_model *model, const struct al_text_item *items, size_t n_items)
 {
@@ -14,7 +23,8 @@ static bool undo(struct al_engine_model *model, const struct al_text_item *items
   for (size_t i = n_items; i-- > 0;) {
     if (llama_memory_seq_pos_max(model->memory, items[i].sequence) < items[i].position)
       continue;
-    if (llama_memory_seq_rm(model->memory, items[i].sequence, items[i].position, -1))
+    if (llama_memory_seq_rm(model->memory, items[i].sequence, items[i].position, -1) &&
+        al_llama_sequence_holds(model, items[i].sequence, items[i].position))
       continue;
     (void)llama_memory_seq_rm(model->memory, items[i].sequence, -1, -1);
     undone = false;

@@ -56,6 +56,7 @@ enum al_code al_llama_decode(struct al_engine_model *model, const struct al_text
                              const struct al_cancel *stop, struct al_err *err);
 float *al_llama_logits(struct al_engine_model *model, size_t item);
 bool al_llama_sequence_remove(struct al_engine_model *model, int32_t sequence, int32_t from, int32_t to);
+bool al_llama_sequence_holds(const struct al_engine_model *model, int32_t sequence, int32_t end);
 void al_llama_sequence_copy(struct al_engine_model *model, int32_t source, int32_t to, int32_t from, int32_t end);
 /* Fills the arrays of the batch; returns how many items want logits. */
 size_t al_llama_fill_batch(struct al_engine_model *model, const struct al_text_item *items, size_t n_items);

@@ -293,6 +293,7 @@ const struct al_text_ops al_llama_text_ops = {
   .decode = al_llama_decode,
   .logits = al_llama_logits,
   .sequence_remove = al_llama_sequence_remove,
+  .sequence_holds = al_llama_sequence_holds,
   .sequence_copy = al_llama_sequence_copy,
   .embed = al_llama_embed,
   .tokenize_pair = al_llama_tokenize_pair,

@@ -22,6 +22,9 @@ enum al_code al_hf_check_silu(const struct al_hf_config *config, struct al_err *
 enum al_code al_hf_check_llama_like(struct al_hf_config *config, struct al_err *err)
 {
   AL_TRY(al_hf_check_silu(config, err));
+  if (config->rope.kind == AL_HF_ROPE_LONGROPE)
+    return al_fail(err, AL_UNSUPPORTED, "config.json: the rope scaling \"longrope\" is not supported with %s",
+                   config->architecture);
   if (config->rope.partial_factor != 1.0)
     return al_fail(err, AL_UNSUPPORTED, "config.json: partial_rotary_factor is not supported with %s",
                    config->architecture);

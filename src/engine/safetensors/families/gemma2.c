@@ -32,6 +32,12 @@ enum al_code al_hf_check_gemma_like(struct al_hf_config *config, int64_t n_layer
   if (activation.size > 0 && !al_str_is(activation, "gelu_pytorch_tanh"))
     return al_fail(err, AL_UNSUPPORTED, "config.json: hidden_activation \"%.*s\" is not supported with %s",
                    (int)al_min_size(activation.size, 32), activation.data, config->architecture);
+  if (config->rope.kind != AL_HF_ROPE_PLAIN && config->rope.kind != AL_HF_ROPE_LINEAR)
+    return al_fail(err, AL_UNSUPPORTED, "config.json: this rope scaling is not supported with %s",
+                   config->architecture);
+  if (config->rope.partial_factor != 1.0)
+    return al_fail(err, AL_UNSUPPORTED, "config.json: partial_rotary_factor is not supported with %s",
+                   config->architecture);
   if (al_json_bool(al_json_get(config->root, "use_bidirectional_attention"), false))
     return al_fail(err, AL_UNSUPPORTED, "config.json: use_bidirectional_attention is not supported with %s",
                    config->architecture);
