@@ -47,6 +47,7 @@ enum al_jj_node_kind {
   AL_JJ_N_BREAK,
   AL_JJ_N_CONTINUE,
   AL_JJ_N_GENERATION,
+  AL_JJ_N_BLOCK,
 };
 
 enum al_jj_op {
@@ -175,6 +176,12 @@ struct al_jj_node {
       struct al_jj_function *body;
     } call_block;
     struct {
+      struct al_str name;
+      struct al_jj_function *body;
+      bool is_scoped;                  /* sees the variables around it, not those of the template alone */
+      const struct al_jj_node *before; /* the block parsed before this one */
+    } block;
+    struct {
       struct al_jj_node *filter;
       struct al_jj_nodes body;
     } filter_block;
@@ -191,6 +198,8 @@ struct al_jj_program {
   struct al_map *symbols; /* name to struct al_jj_symbol */
   locale_t ctype;         /* character classes and case of Unicode */
   struct al_jj_nodes body;
+  const struct al_jj_symbol **hidden; /* [n_hidden] whose value from the caller the template does not see */
+  size_t n_hidden;
 };
 
 #endif

@@ -112,7 +112,7 @@ static bool is_letter_before(struct al_str text, size_t at, locale_t ctype)
   return iswalpha_l((wint_t)c, ctype) != 0;
 }
 
-static bool is_letter_at(struct al_str text, size_t at, locale_t ctype)
+bool al_jj_is_letter_at(struct al_str text, size_t at, locale_t ctype)
 {
   uint32_t c;
   return at < text.size && al_utf8_decode(al_jj_from(text, at), &c) > 0 && iswalpha_l((wint_t)c, ctype) != 0;
@@ -131,7 +131,7 @@ static bool special_case(struct al_buf *out, struct al_str text, size_t at, uint
     return true;
   }
   if (c == 0x3a3 && to != AL_JJ_UPPER) { /* sigma at the end of a word */
-    bool final = is_letter_before(text, at, ctype) && !is_letter_at(text, at + 2, ctype);
+    bool final = is_letter_before(text, at, ctype) && !al_jj_is_letter_at(text, at + 2, ctype);
     add_char(out, final ? 0x3c2 : 0x3c3);
     return true;
   }

@@ -17,6 +17,7 @@ size_t al_jj_trailing_space(struct al_str text); /* bytes */
 bool al_jj_is_printable(uint32_t c, locale_t ctype);
 
 /* Appends the text in another case. */
+bool al_jj_is_letter_at(struct al_str text, size_t at, locale_t ctype); /* false behind the end */
 enum al_jj_case { AL_JJ_UPPER, AL_JJ_LOWER, AL_JJ_SWAP };
 void al_jj_change_case(struct al_buf *out, struct al_str text, enum al_jj_case to, locale_t ctype);
 

@@ -1,14 +1,29 @@
 /* Statements. */
 #include "text/jinja/render.h"
 
+static size_t cap_of(const struct al_buf *buf)
+{
+  return buf->cap_bytes > 0 ? buf->cap_bytes : AL_BUF_DEFAULT_CAP;
+}
+
+bool al_jj_lacks_memory(const struct al_buf *buf, size_t n_more)
+{
+  size_t cap = cap_of(buf);
+  return n_more > 0 ? buf->size <= cap && n_more <= cap - buf->size : buf->size < cap / 2;
+}
+
 enum al_code al_jj_emit(struct al_jj_render *r, struct al_jj_value value)
 {
   AL_TRY(al_jj_print(r, r->sink, value));
-  if (r->sink->failed || r->out->size - r->out_start > r->limits.max_output_bytes) {
-    r->fatal = true;
-    return al_jj_fail(r, "the template writes more than %zu bytes", r->limits.max_output_bytes);
-  }
-  return AL_OK;
+  bool is_long = r->out->size - r->out_start > r->limits.max_output_bytes;
+  if (!is_long && !r->sink->failed)
+    return AL_OK;
+  r->fatal = true;
+  size_t n_more = value.kind == AL_JJ_STR ? value.str.size : 0;
+  if (!is_long && al_jj_lacks_memory(r->sink, n_more))
+    return al_fail_oom(r->err, r->sink->size + n_more);
+  return al_jj_fail(r, "the template writes more than %zu bytes",
+                    al_min_size(r->limits.max_output_bytes, cap_of(r->sink)));
 }
 
 struct al_jj_mark al_jj_capture_begin(struct al_jj_render *r)
@@ -172,6 +187,33 @@ static enum al_code exec_generation(struct al_jj_render *r, struct al_jj_scope *
   return al_jj_exec(r, inner, node->function->body, flow);
 }
 
+/* A block looks names up while it runs: what is hidden and not assigned yet is the caller's. */
+static enum al_code uncover(struct al_jj_render *r, struct al_jj_scope *inner)
+{
+  const struct al_jj_scope *vars = inner;
+  while (vars->parent != nullptr)
+    vars = vars->parent;
+  for (size_t i = 0; i < r->program->n_hidden; i++) {
+    const struct al_jj_symbol *symbol = r->program->hidden[i];
+    AL_TRY(al_jj_step(r, 1));
+    if (al_jj_scope_get(r, inner, symbol).kind == AL_JJ_UNDEFINED)
+      AL_TRY(al_jj_scope_set(r, inner, symbol, al_jj_scope_get(r, vars, symbol)));
+  }
+  return AL_OK;
+}
+
+/* The template's own variables lie below the caller's, which are the outermost. */
+static enum al_code exec_block(struct al_jj_render *r, struct al_jj_scope *scope, const struct al_jj_node *node,
+                               enum al_jj_flow *flow)
+{
+  struct al_jj_scope *inner;
+  while (!node->block.is_scoped && scope->parent != nullptr && scope->parent->parent != nullptr)
+    scope = scope->parent;
+  AL_TRY(al_jj_scope_new(r, scope, &inner));
+  AL_TRY(uncover(r, inner));
+  return al_jj_exec(r, inner, node->block.body->body, flow);
+}
+
 static enum al_code exec_filter_block(struct al_jj_render *r, struct al_jj_scope *scope, const struct al_jj_node *node,
                                       enum al_jj_flow *flow)
 {
@@ -227,6 +269,7 @@ static enum al_code (*const executors[])(struct al_jj_render *r, struct al_jj_sc
   [AL_JJ_N_BREAK] = exec_break,
   [AL_JJ_N_CONTINUE] = exec_continue,
   [AL_JJ_N_GENERATION] = exec_generation,
+  [AL_JJ_N_BLOCK] = exec_block,
 };
 
 static enum al_code exec_items(struct al_jj_render *r, struct al_jj_scope *scope, struct al_jj_nodes body,

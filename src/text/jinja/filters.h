@@ -6,6 +6,7 @@
 
 const struct al_jj_native *al_jj_find_text_filter(struct al_str name);  /* strings and numbers */
 const struct al_jj_native *al_jj_find_list_filter(struct al_str name);  /* sequences: first, join, sort ... */
+const struct al_jj_native *al_jj_find_web_filter(struct al_str name);   /* urlencode, striptags ... */
 const struct al_jj_native *al_jj_find_apply_filter(struct al_str name); /* map, select and their kin */
 
 /* "a.b.0" or an index, followed from value to value with item lookup; *missing tells that the end is undefined. */

@@ -198,5 +198,7 @@ const struct al_jj_native *al_jj_find_filter(struct al_str name)
   const struct al_jj_native *found = al_jj_find_text_filter(name);
   if (found == nullptr)
     found = al_jj_find_list_filter(name);
+  if (found == nullptr)
+    found = al_jj_find_web_filter(name);
   return found != nullptr ? found : al_jj_find_apply_filter(name);
 }

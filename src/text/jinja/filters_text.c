@@ -405,14 +405,6 @@ static const struct al_jj_native filters[] = {
   { "format", "*", filter_format, nullptr },
   { "tojson", "ensure_ascii? indent? separators? sort_keys?", filter_tojson, nullptr },
   { "attr", "name", filter_attr, nullptr },
-  { "filesizeformat", "*", nullptr, nullptr },
-  { "pprint", "*", nullptr, nullptr },
-  { "striptags", "*", nullptr, nullptr },
-  { "urlencode", "*", nullptr, nullptr },
-  { "urlize", "*", nullptr, nullptr },
-  { "wordwrap", "*", nullptr, nullptr },
-  { "xmlattr", "*", nullptr, nullptr },
-  { "random", "*", nullptr, nullptr },
 };
 
 const struct al_jj_native *al_jj_find_text_filter(struct al_str name)

@@ -113,6 +113,84 @@ static enum al_code global_strftime_now(struct al_jj_render *r, const struct al_
                    : al_jj_str_copy(r, al_str_n(text, size - 1), out);
 }
 
+/* --- joiner and cycler: their state is a namespace that the template cannot reach ----------------------------------
+ */
+
+static enum al_code bind_state(struct al_jj_render *r, const struct al_jj_native *native, struct al_jj_dict *state,
+                               struct al_jj_value *out)
+{
+  struct al_jj_bound *bound;
+  AL_TRY(al_jj_alloc(r, 1, sizeof *bound, &bound));
+  *bound = (struct al_jj_bound){ native, { .kind = AL_JJ_NAMESPACE, .dict = state } };
+  *out = (struct al_jj_value){ .kind = AL_JJ_BOUND, .bound = bound };
+  return AL_OK;
+}
+
+static enum al_code joiner_call(struct al_jj_render *r, const struct al_jj_call *call, struct al_jj_value *out)
+{
+  struct al_jj_dict *state = call->self.dict;
+  bool is_used = al_jj_dict_find_str(state, al_str("used")) != nullptr;
+  *out = is_used ? *al_jj_dict_find_str(state, al_str("sep")) : al_jj_text("");
+  return is_used ? AL_OK : al_jj_dict_set(r, state, al_jj_text("used"), al_jj_bool(true));
+}
+
+static enum al_code global_joiner(struct al_jj_render *r, const struct al_jj_call *call, struct al_jj_value *out)
+{
+  static const struct al_jj_native native = { "joiner", "", joiner_call, nullptr };
+  struct al_jj_dict *state;
+  AL_TRY(al_jj_dict_new(r, 2, &state));
+  AL_TRY(al_jj_dict_set(r, state, al_jj_text("sep"),
+                        call->slot[0].kind == AL_JJ_MISSING ? al_jj_text(", ") : call->slot[0]));
+  return bind_state(r, &native, state, out);
+}
+
+/* Moves the cycler: state holds the items, the place, and what the template sees. */
+static enum al_code cycler_move(struct al_jj_render *r, struct al_jj_dict *state, bool back)
+{
+  struct al_jj_list *items = al_jj_dict_find_str(state, al_str("items"))->list;
+  int64_t at = back ? 0 : (al_jj_dict_find_str(state, al_str("at"))->integer + 1) % (int64_t)items->n;
+  AL_TRY(al_jj_dict_set(r, state, al_jj_text("at"), al_jj_int(at)));
+  struct al_jj_dict *seen = al_jj_dict_find_str(state, al_str("seen"))->dict;
+  return al_jj_dict_set(r, seen, al_jj_text("current"), items->items[at]);
+}
+
+static enum al_code cycler_next(struct al_jj_render *r, const struct al_jj_call *call, struct al_jj_value *out)
+{
+  struct al_jj_dict *seen = al_jj_dict_find_str(call->self.dict, al_str("seen"))->dict;
+  *out = *al_jj_dict_find_str(seen, al_str("current"));
+  return cycler_move(r, call->self.dict, false);
+}
+
+static enum al_code cycler_reset(struct al_jj_render *r, const struct al_jj_call *call, struct al_jj_value *out)
+{
+  *out = al_jj_none();
+  return cycler_move(r, call->self.dict, true);
+}
+
+static enum al_code global_cycler(struct al_jj_render *r, const struct al_jj_call *call, struct al_jj_value *out)
+{
+  static const struct al_jj_native next = { "next", "", cycler_next, nullptr };
+  static const struct al_jj_native reset = { "reset", "", cycler_reset, nullptr };
+  struct al_jj_dict *state, *seen;
+  struct al_jj_list *items;
+  struct al_jj_value method;
+  if (call->args->n == 0 || call->args->n_named > 0)
+    return al_jj_fail(r, "cycler takes one value at least");
+  AL_TRY(al_jj_list_new(r, call->args->n, &items));
+  for (size_t i = 0; i < call->args->n; i++)
+    AL_TRY(al_jj_list_add(r, items, call->args->items[i]));
+  AL_TRY(al_jj_dict_new(r, 3, &state));
+  AL_TRY(al_jj_dict_new(r, 3, &seen));
+  AL_TRY(al_jj_dict_set(r, state, al_jj_text("items"), al_jj_tuple_value(items)));
+  *out = (struct al_jj_value){ .kind = AL_JJ_NAMESPACE, .dict = seen };
+  AL_TRY(al_jj_dict_set(r, state, al_jj_text("seen"), *out));
+  AL_TRY(cycler_move(r, state, true));
+  AL_TRY(bind_state(r, &next, state, &method));
+  AL_TRY(al_jj_dict_set(r, seen, al_jj_text("next"), method));
+  AL_TRY(bind_state(r, &reset, state, &method));
+  return al_jj_dict_set(r, seen, al_jj_text("reset"), method);
+}
+
 static const struct al_jj_native globals[] = {
   { "range", "*", global_range, nullptr },
   { "dict", "*", global_dict, nullptr },
@@ -120,8 +198,8 @@ static const struct al_jj_native globals[] = {
   { "raise_exception", "message", global_raise_exception, nullptr },
   { "strftime_now", "format", global_strftime_now, nullptr },
   { "lipsum", "*", nullptr, nullptr },
-  { "cycler", "*", nullptr, nullptr },
-  { "joiner", "*", nullptr, nullptr },
+  { "cycler", "*", global_cycler, nullptr },
+  { "joiner", "sep?", global_joiner, nullptr },
 };
 
 const struct al_jj_native *al_jj_find_global(struct al_str name)

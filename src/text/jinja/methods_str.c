@@ -35,7 +35,11 @@ static enum al_code str_title(struct al_jj_render *r, const struct al_jj_call *c
   for (size_t at = 0; at < self.size; at += size) {
     uint32_t c;
     size = al_utf8_decode(al_jj_from(self, at), &c);
-    al_jj_change_case(&text, al_str_n(self.data + at, size), inside ? AL_JJ_LOWER : AL_JJ_UPPER, r->program->ctype);
+    struct al_str letter = al_str_n(self.data + at, size);
+    if (inside && c == 0x3a3 && !al_jj_is_letter_at(self, at + size, r->program->ctype))
+      al_buf_str(&text, "\xcf\x82"); /* sigma at the end of a word */
+    else
+      al_jj_change_case(&text, letter, inside ? AL_JJ_LOWER : AL_JJ_UPPER, r->program->ctype);
     inside = iswupper_l((wint_t)c, r->program->ctype) || iswlower_l((wint_t)c, r->program->ctype);
   }
   AL_TRY(al_jj_take_text(r, &text, out));

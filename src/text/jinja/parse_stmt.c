@@ -246,6 +246,45 @@ static enum al_code parse_generation(struct al_jj_parser *p, struct al_jj_node *
   return parse_function_body(p, "endgeneration", function);
 }
 
+static enum al_code new_block(struct al_jj_parser *p, struct al_jj_node **node)
+{
+  AL_TRY(al_jj_new_node(p, AL_JJ_N_BLOCK, node));
+  return al_jj_arena_get(p, sizeof *(*node)->block.body, &(*node)->block.body);
+}
+
+/* Nothing can extend a chat template: a block stands where it is. Two of one name are refused, as by Jinja. */
+static enum al_code parse_block(struct al_jj_parser *p, struct al_jj_node **node)
+{
+  AL_TRY(new_block(p, node));
+  AL_TRY(al_jj_expect_name(p, &(*node)->block.name));
+  for (const struct al_jj_node *other = p->blocks; other != nullptr; other = other->block.before)
+    if (al_str_eq(other->block.name, (*node)->block.name))
+      return al_jj_parse_fail(p, "two blocks have the same name");
+  (*node)->block.before = p->blocks;
+  p->blocks = *node;
+  (*node)->block.is_scoped = al_jj_skip_word(p, "scoped");
+  if (al_jj_at_word(p, "required"))
+    return al_fail(p->err, AL_UNSUPPORTED, "template line %d: required blocks are not supported",
+                   al_jj_current(p)->line);
+  AL_TRY(parse_function_body(p, "endblock", (*node)->block.body));
+  bool is_named = al_jj_current(p)->kind == AL_JJ_T_NAME && al_str_eq(al_jj_current(p)->text, (*node)->block.name);
+  p->at += is_named ? 1 : 0;
+  return AL_OK;
+}
+
+/* Chat templates are not escaped, so {% autoescape false %} changes nothing. */
+static enum al_code parse_autoescape(struct al_jj_parser *p, struct al_jj_node **node)
+{
+  if (!al_jj_skip_word(p, "false") && !al_jj_skip_word(p, "False"))
+    return al_fail(p->err, AL_UNSUPPORTED, "template line %d: escaping is not supported", al_jj_current(p)->line);
+  AL_TRY(new_block(p, node));
+  (*node)->block.is_scoped = true;
+  struct inner saved = enter_block(p);
+  AL_TRY(parse_block_body(p, "endautoescape", &(*node)->block.body->body));
+  leave_block(p, saved);
+  return AL_OK;
+}
+
 static enum al_code parse_filter_block(struct al_jj_parser *p, struct al_jj_node **node)
 {
   AL_TRY(al_jj_new_node(p, AL_JJ_N_FILTER_BLOCK, node));
@@ -337,12 +376,12 @@ static const struct {
   { "filter", parse_filter_block },
   { "with", parse_with },
   { "print", parse_print },
-  { "block", parse_unsupported },
+  { "block", parse_block },
   { "extends", parse_unsupported },
   { "include", parse_unsupported },
   { "import", parse_unsupported },
   { "from", parse_unsupported },
-  { "autoescape", parse_unsupported },
+  { "autoescape", parse_autoescape },
 };
 
 enum al_code al_jj_parse_statement(struct al_jj_parser *p, struct al_jj_node **node)

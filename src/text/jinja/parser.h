@@ -25,10 +25,14 @@ struct al_jj_parser {
   bool soft;      /* under a condition: an unknown filter fails only when it is reached */
   struct al_jj_unknown unknown;
   struct al_jj_function *function; /* the innermost, or nullptr */
+  const struct al_jj_node *blocks; /* the last one, which leads to those before */
 };
 
 /* Fills program->body; program has its arena and its map. `source` must be valid UTF-8. */
 enum al_code al_jj_parse(struct al_jj_program *program, struct al_str source, struct al_err *err);
+
+/* Fills program->hidden from its body. */
+enum al_code al_jj_find_hidden(struct al_jj_program *program, struct al_err *err);
 
 AL_PRINTF(2, 3) enum al_code al_jj_parse_fail(struct al_jj_parser *p, const char *format, ...);
 enum al_code al_jj_parse_enter(struct al_jj_parser *p); /* one level deeper; p->depth-- on the way back */

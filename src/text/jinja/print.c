@@ -211,6 +211,8 @@ enum al_code al_jj_repr(struct al_jj_render *r, struct al_buf *out, struct al_jj
   al_jj_leave(r);
   if (code == AL_OK && out->failed) {
     r->fatal = true;
+    if (al_jj_lacks_memory(out, 0))
+      return al_fail_oom(r->err, out->size);
     return al_jj_fail(r, "a text takes more than %zu bytes", out->cap_bytes);
   }
   return code;
@@ -230,6 +232,8 @@ enum al_code al_jj_take_text(struct al_jj_render *r, struct al_buf *text, struct
 {
   if (text->failed) {
     r->fatal = true;
+    if (al_jj_lacks_memory(text, 0))
+      return al_fail_oom(r->err, text->size);
     return al_jj_fail(r, "a text takes more than %zu bytes", text->cap_bytes);
   }
   AL_TRY(al_jj_str_copy(r, al_buf_view(text), out));

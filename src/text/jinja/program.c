@@ -34,6 +34,7 @@ enum al_code al_jj_program_new(struct al_str source, struct al_jj_program **prog
   if (made->ctype == (locale_t)0)
     return al_fail(err, AL_INTERNAL, "no locale for character classes");
   AL_TRY(al_jj_parse(made, source, err));
+  AL_TRY(al_jj_find_hidden(made, err));
   *program = AL_TAKE(made);
   return AL_OK;
 }
@@ -60,6 +61,8 @@ static enum al_code render(struct al_jj_render *r, const struct al_json *const *
   for (size_t i = 0; i < n_objects; i++)
     AL_TRY(bind_vars(r, objects[i], vars));
   AL_TRY(al_jj_scope_new(r, vars, &top));
+  for (size_t i = 0; i < r->program->n_hidden; i++)
+    AL_TRY(al_jj_scope_set(r, top, r->program->hidden[i], (struct al_jj_value){ .kind = AL_JJ_MISSING }));
   enum al_jj_flow flow;
   return al_jj_exec(r, top, r->program->body, &flow);
 }

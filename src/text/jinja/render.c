@@ -118,8 +118,8 @@ struct al_jj_value al_jj_scope_get(struct al_jj_render *r, const struct al_jj_sc
   for (; scope != nullptr; scope = scope->parent) {
     const struct al_jj_binding *known = find_binding(scope, symbol);
     r->n_steps += scope->n / 16;
-    if (known != nullptr)
-      return known->value;
+    if (known != nullptr) /* MISSING: hidden, and not assigned yet */
+      return known->value.kind == AL_JJ_MISSING ? al_jj_undefined() : known->value;
   }
   if (symbol->global == nullptr)
     return al_jj_undefined();

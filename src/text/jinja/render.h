@@ -162,6 +162,9 @@ enum al_code al_jj_to_str(struct al_jj_render *r, struct al_jj_value value, stru
 void al_jj_print_float(struct al_buf *out, double value);
 enum al_code al_jj_take_text(struct al_jj_render *r, struct al_buf *text,
                              struct al_jj_value *out); /* copies, and clears */
+/* Why appending n_more bytes to a buffer failed: no memory, or its cap? With 0 bytes (it is not known how many they
+ * were) a buffer that was not half full is taken to lack memory. */
+bool al_jj_lacks_memory(const struct al_buf *buf, size_t n_more);
 enum al_code al_jj_emit(struct al_jj_render *r, struct al_jj_value value);
 enum al_code al_jj_escape_html(struct al_jj_render *r, struct al_jj_value value, struct al_jj_value *out);
 

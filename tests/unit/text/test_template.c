@@ -100,6 +100,75 @@ static void scopes_as_jinja(void **)
   renders("{% set a, b = 'x', [1] %}{% set t %}[{{ a }}]{% endset %}{{ t }}{{ b }}", "[x][1]");
 }
 
+/* What the top level assigns before it reads it is its own, even where the assignment has not run. */
+static void hides_what_it_assigns(void **)
+{
+  renders("{% for i in [1] %}{{ n }}{% endfor %}{% set n = 2 %}{{ n }}", "2");
+  renders("{% for i in [1] %}{{ n }}{% endfor %}{% if nil %}{% set n = 2 %}{% endif %}{{ n }}", "33");
+  renders("{{ n }}{% for i in [1] %}{{ n }}{% endfor %}{% set n = 2 %}", "33");
+  renders("{% block a %}{{ n }}{% endblock %}{% set n = 2 %}", "3");
+}
+
+static void has_rare_features(void **)
+{
+  renders("{% block a %}1{% endblock a %}{% autoescape false %}{{ '<' }}{% endautoescape %}", "1<");
+  renders("{% set j = joiner('; ') %}{% for i in [1, 2] %}{{ j() }}{{ i }}{% endfor %}", "1; 2");
+  renders("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.current }}", "aba");
+  renders("{{ 'a b/\xc3\xa4' | urlencode }}{{ {'k': '<'} | xmlattr }}{{ 1500 | filesizeformat }}",
+          "a%20b/%C3%A4 k=\"&lt;\"1.5 kB");
+  renders("{{ '<p>a <i>b</i></p>' | striptags }}{{ ['x'] | pprint }}", "a b['x']");
+  fails("{% block a %}{% endblock %}{% block a %}{% endblock %}", AL_INVALID_REQUEST, "same name");
+  fails("{% autoescape true %}{% endautoescape %}", AL_UNSUPPORTED, "escaping");
+  fails("{% extends 'x' %}", AL_UNSUPPORTED, "extends");
+  fails("{{ 99999999999999999999 }}", AL_UNSUPPORTED, "64 bits");
+  fails("{{ 2 ** 64 }}", AL_UNSUPPORTED, "64 bits");
+}
+
+/* What a hostile template may use up is counted, not timed: with n steps allowed, no more than n are taken. */
+static void stops_in_bounded_steps(void **)
+{
+  static const char *const endless[] = {
+    "{% for a in range(100000) %}{% for b in range(100000) %}{{ a * b }}{% endfor %}{% endfor %}",
+    "{% for a in range(100000) %}{% set x = messages|map(attribute='content')|sort|list %}{% endfor %}",
+    "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+    "{% for a in range(100000) recursive %}{{ loop(range(100000)) }}{% endfor %}",
+    "{% set j = joiner() %}{% for a in range(100000) %}{% for b in range(99999) %}{{ j() }}{% endfor %}{% endfor %}",
+    "{% set c = cycler(1, 2) %}{% for a in range(100000) %}{% for b in range(99) %}{{ c.next() }}{% endfor %}{% endfor "
+    "%}",
+    "{% for a in range(100000) %}{% block x scoped %}{% for b in range(99999) %}{% endfor %}{% endblock %}{% endfor %}",
+    "{% for a in range(100000) %}{{ ('<' * 1000000) | striptags | urlencode | length }}{% endfor %}",
+    "{% for a in range(100000) %}{{ ([1] * 100000) | map('string') | join | length }}{% endfor %}",
+  };
+  for (size_t i = 0; i < AL_COUNT(endless); i++) {
+    AL_CLEANUP(al_buf_done) struct al_buf out = {};
+    struct al_err err = {};
+    struct al_template_limits limits = { .max_steps = 100'000, .max_memory_bytes = 64 << 20 };
+    assert_int_equal(render_with(endless[i], chat, &limits, &out, &err), AL_INVALID_REQUEST);
+    if (strstr(err.message, "more than") == nullptr)
+      fail_msg("%s: %s", endless[i], err.message);
+  }
+}
+
+/* Memory that runs out while the text is written is not the template's fault. */
+static void tells_memory_from_length(void **)
+{
+  struct al_err err = {};
+  struct al_template *compiled = nullptr;
+  assert_int_equal(al_template_compile(al_str("{{ 'x' }}"), &compiled, &err), AL_OK);
+  bool seen = false;
+  for (size_t n = 1; n < 20; n++) {
+    AL_CLEANUP(al_buf_done) struct al_buf out = {};
+    struct al_template_vars none = {};
+    (void)al_alloc_fail_at(n);
+    enum al_code code = al_template_render(compiled, &none, nullptr, &out, &err);
+    (void)al_alloc_fail_at(0);
+    assert_true(code == AL_OK || code == AL_OOM_RAM);
+    seen = seen || code == AL_OOM_RAM;
+  }
+  assert_true(seen);
+  al_template_free(compiled);
+}
+
 static void finds_keys_and_methods(void **)
 {
   renders("{{ {'items': 1}['items'] }}{{ {'a': 1}.items()|list }}{{ {'get': 2}.get('get') }}", "1[('a', 1)]2");
@@ -202,6 +271,8 @@ int main(void)
     cmocka_unit_test(prints_as_python),       cmocka_unit_test(scopes_as_jinja),
     cmocka_unit_test(finds_keys_and_methods), cmocka_unit_test(names_what_is_wrong),
     cmocka_unit_test(bounds_its_work),        cmocka_unit_test(keeps_given_limits),
+    cmocka_unit_test(hides_what_it_assigns),  cmocka_unit_test(has_rare_features),
+    cmocka_unit_test(stops_in_bounded_steps), cmocka_unit_test(tells_memory_from_length),
     cmocka_unit_test(later_variables_win),    cmocka_unit_test(survives_failing_allocations),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
