@@ -1,10 +1,29 @@
 #include "api/api.h"
 
 #include "api/context.h"
+#include "api/response_live.h"
+#include "api/response_store.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <stdio.h>
+
+/* Without a store the server runs all the same: what needs it is refused with the reason. */
+static void open_store(struct al_api *api, const struct al_api_options *options)
+{
+  struct al_err err;
+  (void)snprintf(api->responses_problem, sizeof api->responses_problem, "the server was told not to");
+  if (options->data_directory == nullptr || options->data_directory[0] == '\0')
+    return;
+  struct al_response_store_options store = { .directory = options->data_directory,
+                                             .max_age_s = options->responses_max_age_s,
+                                             .max_bytes = options->responses_max_bytes };
+  if (al_response_store_open(&store, &api->responses, &err) == AL_OK)
+    return;
+  al_log_err(AL_LOG_WARN, "responses_not_stored", &err);
+  (void)snprintf(api->responses_problem, sizeof api->responses_problem, "%.250s", err.message);
+}
 
 enum al_code al_api_new(const struct al_api_options *options, struct al_api **api, struct al_err *err)
 {
@@ -22,18 +41,34 @@ enum al_code al_api_new(const struct al_api_options *options, struct al_api **ap
   made->stats = options->stats;
   made->stats_user = options->stats_user;
   atomic_init(&made->draining, false);
+  made->lives = al_api_lives_new();
+  if (made->lives == nullptr) {
+    al_free(made);
+    return al_fail_oom(err, 1);
+  }
+  open_store(made, options);
   *api = made;
   return AL_OK;
 }
 
 void al_api_free(struct al_api *api)
 {
+  if (api == nullptr)
+    return;
+  al_response_store_free(api->responses);
+  al_api_lives_free(api->lives);
   al_free(api);
 }
 
 void al_api_set_draining(struct al_api *api)
 {
   atomic_store(&api->draining, true);
+  al_response_store_wait(api->responses);
+}
+
+void al_api_wait_background(struct al_api *api, int64_t deadline_ns)
+{
+  al_api_lives_wait(api->lives, deadline_ns);
 }
 
 constexpr size_t SMALL_BODY = (size_t)64 << 10;
@@ -41,7 +76,16 @@ constexpr size_t SMALL_BODY = (size_t)64 << 10;
 const struct al_http_route al_api_routes[] = {
   { AL_HTTP_POST, "/v1/chat/completions", al_api_chat, 0 },
   { AL_HTTP_POST, "/v1/responses", al_api_responses, 0 },
+  { AL_HTTP_GET, "/v1/responses", al_api_responses_socket, 0 },
+  { AL_HTTP_POST, "/v1/responses/input_tokens", al_api_responses_count, 0 },
+  { AL_HTTP_POST, "/v1/responses/compact", al_api_responses_compact, 0 },
+  { AL_HTTP_GET, "/v1/responses/{id}", al_api_responses_get, 0 },
+  { AL_HTTP_DELETE, "/v1/responses/{id}", al_api_responses_delete, 0 },
+  { AL_HTTP_GET, "/v1/responses/{id}/input_items", al_api_responses_items, 0 },
+  { AL_HTTP_POST, "/v1/responses/{id}/cancel", al_api_responses_cancel, SMALL_BODY },
   { AL_HTTP_POST, "/v1/completions", al_api_completions, 0 },
+  { AL_HTTP_POST, "/v1/messages", al_api_anthropic_messages, 0 },
+  { AL_HTTP_POST, "/v1/messages/count_tokens", al_api_anthropic_count, 0 },
   { AL_HTTP_POST, "/v1/embeddings", al_api_embeddings, 0 },
   { AL_HTTP_POST, "/v1/rerank", al_api_rerank, 0 },
   { AL_HTTP_POST, "/tokenize", al_api_tokenize, 0 },

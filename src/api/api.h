@@ -19,6 +19,9 @@ struct al_api_options {
   const char *api_key;            /* only its digest is kept; "" or nullptr: no key is needed */
   const char *version;            /* copied; nullptr: the program's own */
   int64_t started_s;              /* Unix time of the start; 0: now */
+  const char *data_directory;     /* where responses are stored; "" or nullptr: nowhere. The server runs without, too */
+  int64_t responses_max_age_s;    /* older ones are dropped; 0: never */
+  int64_t responses_max_bytes;    /* the oldest are dropped past it; 0: no limit */
   /* Fills in the server's counters for /status; runs on a loop thread. nullptr: left out. */
   void (*stats)(void *user, struct al_http_stats *stats);
   void *stats_user;
@@ -27,8 +30,11 @@ struct al_api_options {
 enum al_code al_api_new(const struct al_api_options *options, struct al_api **api, struct al_err *err);
 void al_api_free(struct al_api *api); /* accepts nullptr */
 
-/* From now on /health/ready answers 503, so that a load balancer looks elsewhere. Thread-safe. */
+/* From now on /health/ready answers 503, so that a load balancer looks elsewhere, and nothing is handed to the
+ * inference engine by the api's own threads. Thread-safe; may wait for a disk. */
 void al_api_set_draining(struct al_api *api);
+/* Returns when no response runs in the background any more, or at the deadline. */
+void al_api_wait_background(struct al_api *api, int64_t deadline_ns);
 
 extern const struct al_http_route al_api_routes[];
 extern const size_t al_api_n_routes;

@@ -7,6 +7,9 @@
 
 #include <stdatomic.h>
 
+struct al_response_store;
+struct al_api_lives;
+
 struct al_api {
   struct al_inference *inference; /* borrowed */
   struct al_store *store;         /* borrowed */
@@ -18,12 +21,24 @@ struct al_api {
   void (*stats)(void *user, struct al_http_stats *stats);
   void *stats_user;
   atomic_bool draining;
+  struct al_response_store *responses; /* owned; nullptr: none are stored, and why: */
+  char responses_problem[256];
+  struct al_api_lives *lives; /* owned: responses in the background */
 };
 
 /* Endpoints, one file a family. */
 al_http_handler al_api_chat;
 al_http_handler al_api_completions;
+al_http_handler al_api_anthropic_messages;
+al_http_handler al_api_anthropic_count;
 al_http_handler al_api_responses;
+al_http_handler al_api_responses_socket;
+al_http_handler al_api_responses_get;
+al_http_handler al_api_responses_delete;
+al_http_handler al_api_responses_items;
+al_http_handler al_api_responses_cancel;
+al_http_handler al_api_responses_count;
+al_http_handler al_api_responses_compact;
 al_http_handler al_api_embeddings;
 al_http_handler al_api_rerank;
 al_http_handler al_api_tokenize;

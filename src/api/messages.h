@@ -19,7 +19,4 @@ enum al_code al_api_content_read(const struct al_json *content, const char *path
 /* Chat Completions' messages: writes the elements into the open array. developer becomes system. */
 enum al_code al_api_messages_write(const struct al_json *messages, struct al_json_writer *w, struct al_err *err);
 
-/* Responses' input (a string or a list of items): likewise. */
-enum al_code al_api_input_write(const struct al_json *input, struct al_json_writer *w, struct al_err *err);
-
 #endif

@@ -52,3 +52,13 @@ enum al_code al_path_hf_cache(char *out, size_t size, struct al_err *err)
   AL_TRY(al_path_expand(expanded, sizeof expanded, home, err));
   return al_path_join(out, size, expanded, "hub", err);
 }
+
+enum al_code al_path_data(char *out, size_t size, struct al_err *err)
+{
+  const char *state = getenv("XDG_STATE_HOME");
+  if (state == nullptr || *state != '/') /* the specification: a relative path is as good as none */
+    state = "~/.local/state";
+  char expanded[4096];
+  AL_TRY(al_path_expand(expanded, sizeof expanded, state, err));
+  return al_path_join(out, size, expanded, "allm", err);
+}

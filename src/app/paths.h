@@ -11,5 +11,7 @@ enum al_code al_path_worker(char *out, size_t size, struct al_err *err);
 enum al_code al_path_builtin_models(char *out, size_t size, struct al_err *err);
 /* The Hugging Face hub cache; it need not exist. */
 enum al_code al_path_hf_cache(char *out, size_t size, struct al_err *err);
+/* Where what outlives the server is kept: $XDG_STATE_HOME/allm or ~/.local/state/allm; it need not exist. */
+enum al_code al_path_data(char *out, size_t size, struct al_err *err);
 
 #endif

@@ -159,15 +159,35 @@ static void read_stats(void *user, struct al_http_stats *stats)
     al_http_server_stats(server, stats);
 }
 
+/* "" when responses are not to be stored. A directory that cannot be named is no reason not to serve. */
+static void find_data(const struct al_config *config, char *out, size_t size)
+{
+  struct al_err err;
+  out[0] = '\0';
+  if (!config->store_responses)
+    return;
+  enum al_code code =
+      config->data_dir[0] != '\0' ? al_path_expand(out, size, config->data_dir, &err) : al_path_data(out, size, &err);
+  if (code == AL_OK)
+    return;
+  out[0] = '\0';
+  al_log_err(AL_LOG_WARN, "no_data_directory", &err);
+}
+
 static enum al_code open_server(struct worker *w, struct al_err *err)
 {
   const struct al_config *config = &w->config;
+  char data[4096];
+  find_data(config, data, sizeof data);
   struct al_api_options api_options = {
     .inference = w->inference,
     .store = w->store,
     .api_key = config->api_key,
     .version = AL_VERSION,
     .started_s = al_wall_s(),
+    .data_directory = data,
+    .responses_max_age_s = config->responses_days * 24 * 3600,
+    .responses_max_bytes = config->responses_bytes,
     .stats = read_stats,
     .stats_user = w,
   };
@@ -227,8 +247,11 @@ static void close_all(struct worker *w)
     al_api_set_draining(w->api);
   if (w->inference != nullptr)
     al_inference_drain(w->inference);
+  int64_t deadline_ns = al_deadline_in_ms(w->config.drain_s * 1000);
   if (w->server != nullptr)
-    al_http_server_stop(w->server, al_deadline_in_ms(w->config.drain_s * 1000));
+    al_http_server_stop(w->server, deadline_ns);
+  if (w->api != nullptr)
+    al_api_wait_background(w->api, deadline_ns);
   al_inference_free(w->inference);
   al_http_server_free(w->server);
   al_api_free(w->api);

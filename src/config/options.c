@@ -35,14 +35,21 @@ const struct al_option al_options[] = {
   { "watchdog", "S", "replace a worker that does not answer for so long (30)", I64(watchdog_s, 1, INT32_MAX) },
   { "drain", "S", "seconds that running requests get at shutdown (30)", I64(drain_s, 0, INT32_MAX) },
   { "max-body", "BYTES", "largest request body (16777216)", I64(max_body_bytes, 1024, INT64_C(1) << 40) },
-  { "tls-cert", "FILE", "PEM certificate chain: serve HTTPS", STR(tls_cert) },
-  { "tls-key", "FILE", "PEM private key", STR(tls_key) },
-  { "api-key", "KEY", "require this key (better as ALLM_API_KEY)", AL_OPT_STR, offsetof(struct al_config, api_key), 0,
-    sizeof((struct al_config){}.api_key), 0, 0, true },
-  { "insecure-public", nullptr, "allow a public address without a key (off)", BOOL(insecure_public) },
-  { "log-level", "LEVEL", "debug, info, warn or error (info)", STR(log_level) },
-  { "log-json", nullptr, "log JSON lines (off)", BOOL(log_json) },
-};
+  { "data-dir", "DIR", "where stored responses are kept ($XDG_STATE_HOME/allm)", STR(data_dir) },
+  { "store-responses", nullptr, "keep responses for /v1/responses/{id} (on)", BOOL(store_responses) },
+  { "responses-days", "N", "drop stored responses after so many days, 0: never (30)", I64(responses_days, 0, 36500) },
+  { "responses-bytes", "BYTES", "drop the oldest past so many bytes, 0: no limit (1073741824)",
+    I64(responses_bytes, 0, INT64_C(1) << 50) },
+  {
+    "tls-cert",
+    "FILE, " PEM certificate chain : serve HTTPS ", STR(tls_cert) },
+    { "tls-key", "FILE", "PEM private key", STR(tls_key) },
+    { "api-key", "KEY", "require this key (better as ALLM_API_KEY)", AL_OPT_STR, offsetof(struct al_config, api_key), 0,
+      sizeof((struct al_config){}.api_key), 0, 0, true },
+    { "insecure-public", nullptr, "allow a public address without a key (off)", BOOL(insecure_public) },
+    { "log-level", "LEVEL", "debug, info, warn or error (info)", STR(log_level) },
+    { "log-json", nullptr, "log JSON lines (off)", BOOL(log_json) },
+  };
 const size_t al_n_options = AL_COUNT(al_options);
 
 void al_config_defaults(struct al_config *config)
@@ -59,6 +66,9 @@ void al_config_defaults(struct al_config *config)
     .watchdog_s = 30,
     .drain_s = 30,
     .max_body_bytes = 16 << 20,
+    .store_responses = true,
+    .responses_days = 30,
+    .responses_bytes = INT64_C(1) << 30,
     .log_level = "info",
   };
 }

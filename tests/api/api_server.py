@@ -53,11 +53,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(kind, *arguments, key=None):
+def running(kind, *arguments, key=None, data=None):
     with tempfile.TemporaryDirectory() as home:
         with open(pathlib.Path(home) / "log", "w+") as log:
-            process = subprocess.Popen([*COMMANDS[kind], *arguments], stdout=subprocess.PIPE, stderr=log, text=True,
-                                       env={**os.environ, "HOME": home})
+            process = subprocess.Popen([*COMMANDS[kind], "--data-dir", data or home + "/data", *arguments],
+                                       stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, "HOME": home})
             try:
                 line = process.stdout.readline()
                 match = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", line)

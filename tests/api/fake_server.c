@@ -1,5 +1,6 @@
 /* The whole way of a request, sockets and threads included, on the engine that needs no model: what the API tests start
  * when they want exact control. Usage: fake_server [--api-key KEY] [--decode-ms N] [--n-ctx N]
+ * [--data-dir DIR] [--tls-cert FILE --tls-key FILE]
  *
  * Models: "fake" (letters drawn by a hash), "org/fake" (likewise), "broken" (cannot run). Prints "listening on
  * http://127.0.0.1:PORT" and ends on SIGTERM. */
@@ -18,6 +19,8 @@
 
 struct arguments {
   const char *api_key;
+  const char *data_directory;
+  const char *tls_certificate, *tls_key;
   int decode_ms;
   int n_ctx;
 };
@@ -28,6 +31,12 @@ static struct arguments read_arguments(int argc, char **argv)
   for (int i = 1; i + 1 < argc; i += 2) {
     if (strcmp(argv[i], "--api-key") == 0)
       a.api_key = argv[i + 1];
+    else if (strcmp(argv[i], "--data-dir") == 0)
+      a.data_directory = argv[i + 1];
+    else if (strcmp(argv[i], "--tls-cert") == 0)
+      a.tls_certificate = argv[i + 1];
+    else if (strcmp(argv[i], "--tls-key") == 0)
+      a.tls_key = argv[i + 1];
     else if (strcmp(argv[i], "--decode-ms") == 0)
       a.decode_ms = (int)strtol(argv[i + 1], nullptr, 10);
     else if (strcmp(argv[i], "--n-ctx") == 0)
@@ -56,9 +65,11 @@ static enum al_code serve(const struct arguments *a, struct al_store *store, con
                                                           .load = { .n_ctx = a->n_ctx, .n_seq_max = 32 } },
                           &inference, err));
   struct al_api *api = nullptr;
-  struct al_api_options options = {
-    .inference = inference, .store = store, .api_key = a->api_key, .stats = read_stats
-  };
+  struct al_api_options options = { .inference = inference,
+                                    .store = store,
+                                    .api_key = a->api_key,
+                                    .stats = read_stats,
+                                    .data_directory = a->data_directory };
   AL_TRY(al_api_new(&options, &api, err));
   struct al_http_server *server = nullptr;
   int fd = -1, port = 0;
@@ -70,7 +81,9 @@ static enum al_code serve(const struct arguments *a, struct al_store *store, con
                                                                 .n_routes = al_api_n_routes,
                                                                 .middleware = al_api_middleware,
                                                                 .n_middleware = al_api_n_middleware,
-                                                                .app = api },
+                                                                .app = api,
+                                                                .tls_certificate = a->tls_certificate,
+                                                                .tls_key = a->tls_key },
                               &server, err));
   atomic_store(&running, server);
   (void)printf("listening on http://127.0.0.1:%d\n", port);
@@ -79,7 +92,9 @@ static enum al_code serve(const struct arguments *a, struct al_store *store, con
   (void)sigwait(signals, &signal_number);
   al_api_set_draining(api);
   al_inference_drain(inference);
-  al_http_server_stop(server, al_deadline_in_ms(5000));
+  int64_t deadline_ns = al_deadline_in_ms(5000);
+  al_http_server_stop(server, deadline_ns);
+  al_api_wait_background(api, deadline_ns);
   al_http_server_free(server);
   al_inference_free(inference);
   al_api_free(api);

@@ -69,7 +69,7 @@ class Server:
 def serve(*arguments, environment=None):
     with tempfile.TemporaryDirectory() as directory:
         home = pathlib.Path(directory)
-        env = {**os.environ, "HOME": directory, **(environment or {})}
+        env = {**os.environ, "HOME": directory, "XDG_STATE_HOME": directory + "/state", **(environment or {})}
         with open(home / "log", "w") as log:
             process = subprocess.Popen([PROGRAM, "serve", "--port", "0", *arguments], stdout=subprocess.PIPE,
                                        stderr=log, text=True, env=env)
