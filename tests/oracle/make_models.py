@@ -120,6 +120,9 @@ def phi4_tokenizer(kind):
     return make_it
 
 
+RUNS = ["▁" * n for n in range(2, 13)] + ["\n" * n for n in range(2, 7)] + ["\t" * n for n in range(2, 5)]
+
+
 def spm_tokenizer(size, scheme):
     """A SentencePiece-style BPE: pieces are learnt, then every way to split a piece becomes a merge, in the order of the
     pieces, as the conversion from SentencePiece models does it."""
@@ -133,14 +136,19 @@ def spm_tokenizer(size, scheme):
                                                              show_progress=False))
     specials = ["<unk>", "<s>", "</s>"]
     fixed = specials + [f"<0x{b:02X}>" for b in range(256)]
+    if scheme == "gemma":  # has a tab for its byte, and runs of white space, whose merges come first
+        fixed = ["\t" if name == "<0x09>" else name for name in fixed] + RUNS
     pieces = sorted((item for item in learner.get_vocab().items() if item[0] not in fixed), key=lambda item: item[1])
     names = fixed + [p for p, _ in pieces]
     vocab = {name: i for i, name in enumerate(names)}
-    plain = set(p for p, _ in pieces)
+    plain = set(p for p, _ in pieces) | set(name for name in fixed[259:] + ["\t"] if name in vocab)
     merges = []
     for piece in names[259:]:
         splits = [(piece[:i], piece[i:]) for i in range(1, len(piece)) if piece[:i] in plain and piece[i:] in plain]
         merges += sorted(splits, key=lambda pair: (vocab[pair[0]], vocab[pair[1]]))
+    if scheme == "gemma":
+        score = {name: 0 if name in RUNS else -vocab[name] for name in names}
+        merges.sort(key=lambda pair: (score[pair[0] + pair[1]], len(pair[0]), len(pair[1])), reverse=True)
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
     if scheme == "gemma":
         tokenizer.normalizer = normalizers.Replace(" ", "▁")
@@ -154,7 +162,7 @@ def spm_tokenizer(size, scheme):
     tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in specials])
     tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in ("[INST]", "[/INST]")])
     if scheme == "gemma":
-        tokenizer.add_tokens([AddedToken(t, normalized=False) for t in ("\n\n", "▁▁", "<table>")])
+        tokenizer.add_tokens([AddedToken(t, normalized=False) for t in RUNS + ["<table>"]])
     if scheme == "phi":
         tokenizer.add_special_tokens([AddedToken(t, rstrip=True, normalized=False) for t in ("<|user|>", "<|end|>")])
         tokenizer.add_tokens([AddedToken("<|both|>", lstrip=True, rstrip=True, normalized=False)])

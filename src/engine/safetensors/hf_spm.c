@@ -87,6 +87,9 @@ enum al_code al_hf_spm_scores(struct al_hf_tokenizer *tokenizer, struct al_err *
     char name[8];
     (void)snprintf(name, sizeof name, "<0x%02X>", (unsigned)byte);
     int32_t id = al_hf_tokenizer_id(t, al_str(name));
+    char itself = (char)byte;
+    if (id < 0 && byte < 0x80 && al_hf_tokenizer_id(t, al_str_n(&itself, 1)) >= 0)
+      continue; /* Gemma has a tab, and libllama looks for that too */
     if (id < 0)
       return al_fail(err, AL_MODEL_CORRUPT, "tokenizer.json: the token %s of byte_fallback is missing", name);
     t->types[id] = AL_TOKEN_BYTE;
