@@ -70,7 +70,7 @@ void al_api_error_message(const struct al_err *err, char *message, size_t size)
   message[length] = '\0';
 }
 
-static const char *param_of(const struct al_err *err)
+const char *al_api_error_param(const struct al_err *err)
 {
   if (err->param[0] != '\0')
     return err->param;
@@ -86,17 +86,15 @@ void al_api_write_err(struct al_json_writer *w, const struct al_err *err)
   al_jw_object(w);
   al_jw_kv_str(w, "message", message);
   al_jw_kv_str(w, "type", al_api_error_of(err)->type);
-  al_jw_kv_str(w, "param", param_of(err));
+  al_jw_kv_str(w, "param", al_api_error_param(err));
   al_jw_kv_str(w, "code", al_api_error_word(err));
   al_jw_end(w);
   al_jw_end(w);
 }
 
-void al_api_reply_err(struct al_http_exchange *exchange, const struct al_err *err)
+void al_api_error_headers(struct al_http_exchange *exchange, const struct al_err *err)
 {
   const struct al_api_error *row = al_api_error_of(err);
-  char message[sizeof err->message];
-  al_api_error_message(err, message, sizeof message);
   if (row->retry_after_s > 0) {
     char seconds[16];
     (void)snprintf(seconds, sizeof seconds, "%d", row->retry_after_s);
@@ -104,5 +102,13 @@ void al_api_reply_err(struct al_http_exchange *exchange, const struct al_err *er
   }
   if (row->status >= 500 && row->is_final)
     al_http_add_header(exchange, "x-should-retry", "false");
-  al_http_reply_error(exchange, row->status, row->type, al_api_error_word(err), param_of(err), message);
+}
+
+void al_api_reply_err(struct al_http_exchange *exchange, const struct al_err *err)
+{
+  const struct al_api_error *row = al_api_error_of(err);
+  char message[sizeof err->message];
+  al_api_error_message(err, message, sizeof message);
+  al_api_error_headers(exchange, err);
+  al_http_reply_error(exchange, row->status, row->type, al_api_error_word(err), al_api_error_param(err), message);
 }

@@ -27,6 +27,11 @@ const char *al_api_error_word(const struct al_err *err);
 /* The message for the client: absolute paths cut down to their last part. Writes at most `size` bytes with the NUL. */
 void al_api_error_message(const struct al_err *err, char *message, size_t size);
 
+/* The field that is wrong; nullptr: none. */
+const char *al_api_error_param(const struct al_err *err);
+/* Adds what clients need to know when to ask again: Retry-After, x-should-retry. */
+void al_api_error_headers(struct al_http_exchange *exchange, const struct al_err *err);
+
 /* Writes {"error": {"message", "type", "param", "code"}}. */
 void al_api_write_err(struct al_json_writer *w, const struct al_err *err);
 

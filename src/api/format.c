@@ -39,6 +39,13 @@ static enum al_code path_of(struct al_api_text_params *params, const char *path,
   return *joined != nullptr ? AL_OK : al_fail_oom(err, sizeof text);
 }
 
+enum al_code al_api_schema_read(const struct al_json *object, const char *key, const char *path,
+                                struct al_api_text_params *params, struct al_err *err)
+{
+  AL_TRY(path_of(params, path, key, &path, err));
+  return take_schema(params, al_json_get(object, key), path, err);
+}
+
 static enum al_code check_name(const struct al_json *object, const char *path, struct al_err *err)
 {
   char name_path[64];
@@ -69,8 +76,7 @@ static enum al_code read_schema(const struct al_json *format, const char *path, 
   }
   AL_TRY(al_api_only_keys(format, path, form == AL_API_FORMAT_CHAT ? inner_keys : flat_keys, err));
   AL_TRY(check_name(format, path, err));
-  AL_TRY(path_of(params, path, "schema", &path, err));
-  return take_schema(params, al_json_get(format, "schema"), path, err);
+  return al_api_schema_read(format, "schema", path, params, err);
 }
 
 static enum al_code read_object(const struct al_json *format, const char *path, enum al_api_format_form form,
@@ -82,8 +88,7 @@ static enum al_code read_object(const struct al_json *format, const char *path, 
   const struct al_json *schema = al_json_get(format, "schema");
   if (schema == nullptr || al_json_kind(schema) == AL_JSON_NULL)
     return take(params, AL_FORMAT_JSON_OBJECT, path, err);
-  AL_TRY(path_of(params, path, "schema", &path, err));
-  return take_schema(params, schema, path, err);
+  return al_api_schema_read(format, "schema", path, params, err);
 }
 
 enum al_code al_api_format_read(const struct al_json *format, const char *path, enum al_api_format_form form,

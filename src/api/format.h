@@ -13,6 +13,10 @@ enum al_api_format_form {
 enum al_code al_api_format_read(const struct al_json *format, const char *path, enum al_api_format_form form,
                                 struct al_api_text_params *params, struct al_err *err);
 
+/* A schema at object[key], which must be there; `path` names the object. */
+enum al_code al_api_schema_read(const struct al_json *object, const char *key, const char *path,
+                                struct al_api_text_params *params, struct al_err *err);
+
 /* Table readers: `grammar` (GBNF), and llama-server's `json_schema`. */
 al_api_param_fn al_api_read_grammar;
 al_api_param_fn al_api_read_json_schema;

@@ -13,9 +13,11 @@ struct al_api_generation;
 
 /* The streamed slots run only for streams, once the stream has begun. */
 struct al_api_generation_ops {
-  const char *id_prefix;                                 /* "chatcmpl-" */
-  const char *call_prefix;                               /* of the ids of tool calls; nullptr: "call_" */
-  const char *stream_type;                               /* over HTTP; nullptr: "text/event-stream" */
+  const char *id_prefix;   /* "chatcmpl-" */
+  const char *call_prefix; /* of the ids of tool calls; nullptr: "call_" */
+  const char *stream_type; /* over HTTP; nullptr: "text/event-stream" */
+  /* over HTTP: answers with an error before a stream began; nullptr: al_api_reply_err */
+  void (*reply_err)(struct al_http_exchange *exchange, const struct al_err *err);
   bool keeps_answer;                                     /* a stream needs its whole choices at the end, too */
   void (*started)(struct al_api_generation *generation); /* streamed: opening events */
   /* streamed: PROMPT, DELTA, REASONING, CALL_*, CHOICE_DONE, after the choices have taken it in */

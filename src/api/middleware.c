@@ -1,4 +1,5 @@
 /* What runs around every endpoint: the key check and the access log. */
+#include "api/anthropic_errors.h"
 #include "api/context.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,12 +21,15 @@ bool al_api_auth_before(struct al_http_exchange *exchange, void *app)
   if (al_key_matches(&api->key, presented))
     return true;
   al_http_add_header(exchange, "www-authenticate", "Bearer realm=\"allm\"");
-  if (presented.size == 0)
-    al_http_reply_error(exchange, 401, "invalid_request_error", "missing_api_key", nullptr,
-                        "This server needs an API key: send it as \"Authorization: Bearer KEY\".");
+  const char *word = presented.size == 0 ? "missing_api_key" : "invalid_api_key";
+  const char *message =
+      presented.size == 0
+          ? "This server needs an API key: send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"."
+          : "Incorrect API key provided.";
+  if (al_api_anthropic_is_path(al_http_path(exchange)))
+    al_api_anthropic_reply_status(exchange, 401, word, message);
   else
-    al_http_reply_error(exchange, 401, "invalid_request_error", "invalid_api_key", nullptr,
-                        "Incorrect API key provided.");
+    al_http_reply_error(exchange, 401, "invalid_request_error", word, nullptr, message);
   return false;
 }
 

@@ -27,7 +27,10 @@ static void reply(struct al_api_generation *generation, struct al_str body)
 
 static void fail(struct al_api_generation *generation, const struct al_err *err)
 {
-  al_api_reply_err(generation->exchange, err);
+  if (generation->ops->reply_err != nullptr)
+    generation->ops->reply_err(generation->exchange, err);
+  else
+    al_api_reply_err(generation->exchange, err);
 }
 
 const struct al_api_outlet al_api_outlet_http = {

@@ -109,7 +109,7 @@ enum al_code al_api_read_stop(const struct al_api_param *param, const struct al_
   if (!is_list && al_json_kind(value) != AL_JSON_STRING)
     return al_api_wrong_kind(err, param->name, "a string or an array of strings", value);
   if (al_json_count(value) > MAX_STOP && is_list)
-    return al_fail_param(err, param->name, "stop may have at most %zu strings, not %zu", MAX_STOP,
+    return al_fail_param(err, param->name, "%s may have at most %zu strings, not %zu", param->name, MAX_STOP,
                          al_json_count(value));
   params->stop = al_arena_array(params->arena, MAX_STOP, sizeof *params->stop);
   if (params->stop == nullptr)
@@ -118,8 +118,8 @@ enum al_code al_api_read_stop(const struct al_api_param *param, const struct al_
     return add_stop(params, value, param->name, err);
   struct al_json_iter it = al_json_iter(value);
   while (al_json_next(&it)) {
-    char path[32];
-    (void)snprintf(path, sizeof path, "stop[%zu]", it.index);
+    char path[48];
+    (void)snprintf(path, sizeof path, "%s[%zu]", param->name, it.index);
     AL_TRY(add_stop(params, it.value, path, err));
   }
   return AL_OK;
