@@ -40,16 +40,14 @@ const struct al_option al_options[] = {
   { "responses-days", "N", "drop stored responses after so many days, 0: never (30)", I64(responses_days, 0, 36500) },
   { "responses-bytes", "BYTES", "drop the oldest past so many bytes, 0: no limit (1073741824)",
     I64(responses_bytes, 0, INT64_C(1) << 50) },
-  {
-    "tls-cert",
-    "FILE, " PEM certificate chain : serve HTTPS ", STR(tls_cert) },
-    { "tls-key", "FILE", "PEM private key", STR(tls_key) },
-    { "api-key", "KEY", "require this key (better as ALLM_API_KEY)", AL_OPT_STR, offsetof(struct al_config, api_key), 0,
-      sizeof((struct al_config){}.api_key), 0, 0, true },
-    { "insecure-public", nullptr, "allow a public address without a key (off)", BOOL(insecure_public) },
-    { "log-level", "LEVEL", "debug, info, warn or error (info)", STR(log_level) },
-    { "log-json", nullptr, "log JSON lines (off)", BOOL(log_json) },
-  };
+  { "tls-cert", "FILE", "PEM certificate chain: serve HTTPS", STR(tls_cert) },
+  { "tls-key", "FILE", "PEM private key", STR(tls_key) },
+  { "api-key", "KEY", "require this key (better as ALLM_API_KEY)", AL_OPT_STR, offsetof(struct al_config, api_key), 0,
+    sizeof((struct al_config){}.api_key), 0, 0, true },
+  { "insecure-public", nullptr, "allow a public address without a key (off)", BOOL(insecure_public) },
+  { "log-level", "LEVEL", "debug, info, warn or error (info)", STR(log_level) },
+  { "log-json", nullptr, "log JSON lines (off)", BOOL(log_json) },
+};
 const size_t al_n_options = AL_COUNT(al_options);
 
 void al_config_defaults(struct al_config *config)
