@@ -65,15 +65,23 @@ static void check_against_index(const struct reading *reading, size_t number, co
   }
 }
 
+/* MXFP4 packs two parameters into a byte of "<name>_blocks"; its scales are none. */
+static uint64_t n_parameters(const struct reading *reading, const struct al_st_tensor *tensor)
+{
+  if (tensor->dtype != AL_ST_U8 || strcmp(reading->model->quantisation, "MXFP4") != 0)
+    return tensor->n_elements;
+  return al_str_ends(tensor->name, al_str("_blocks")) ? 2 * tensor->n_elements : 0;
+}
+
 static void count_elements(struct reading *reading, const struct al_st_header *header)
 {
   for (size_t i = 0; i < al_st_header_n_tensors(header); i++) {
     const struct al_st_tensor *tensor = al_st_header_tensor(header, i);
     reading->n_elements[tensor->dtype] += tensor->n_elements;
+    int64_t total;
+    if (!ckd_add(&total, reading->model->n_parameters, n_parameters(reading, tensor)))
+      reading->model->n_parameters = total;
   }
-  int64_t total;
-  if (!ckd_add(&total, reading->model->n_parameters, al_st_header_n_parameters(header)))
-    reading->model->n_parameters = total;
 }
 
 /* With an index, the n-th file of the model is the n-th of the index. */

@@ -123,6 +123,8 @@ def check(name, probe, work):
         quants.append("f32")
     if name in ("llama", "qwen3"):
         quants += ["q8_0", "q4_0"]
+    if name in ("qwen3moe", "gpt-oss", "glm4moe"):
+        quants += ["q8_0"]
     return sum(not compare(name, quant, directory, want, probe) for quant in quants)
 
 

@@ -154,6 +154,32 @@ static void names_how_weights_are_packed(void **state)
   assert_string_equal(w4->quantisation, "COMPRESSED-TENSORS");
 }
 
+/* Two to the byte, and a scale for each 32, which is no parameter. */
+static void counts_parameters_of_mxfp4(void **state)
+{
+  (void)state;
+  put_text("fp4/m/config.json", "{\"architectures\":[\"GptOssForCausalLM\"],\"model_type\":\"gpt_oss\","
+                                "\"quantization_config\":{\"quant_method\":\"mxfp4\"}}");
+  struct al_buf header = {};
+  struct al_buf file = {};
+  al_buf_str(&header, "{\"e_blocks\":{\"dtype\":\"U8\",\"shape\":[2,3,1,16],\"data_offsets\":[0,96]},"
+                      "\"e_scales\":{\"dtype\":\"U8\",\"shape\":[2,3,1],\"data_offsets\":[96,102]},"
+                      "\"norm\":{\"dtype\":\"BF16\",\"shape\":[5],\"data_offsets\":[102,112]}}");
+  while (header.size % 8 != 0)
+    al_buf_char(&header, ' ');
+  add_u64(&file, header.size);
+  al_buf_add(&file, header.data, header.size);
+  for (int i = 0; i < 112; i++)
+    al_buf_char(&file, '\0');
+  al_buf_done(&header);
+  put_bytes("fp4/m/model.safetensors", &file);
+  AL_CLEANUP(al_store_free_p) struct al_store *store = open_store("fp4");
+  AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *model = find(store, "m");
+  assert_int_equal(model->problem.code, AL_OK);
+  assert_string_equal(model->quantisation, "MXFP4");
+  assert_int_equal(model->n_parameters, 2 * 3 * 32 + 5);
+}
+
 static void put_part(const char *name, uint32_t number, uint32_t count)
 {
   const struct gguf_spec spec = {
@@ -636,6 +662,7 @@ int main(void)
     cmocka_unit_test(tells_embedding_and_projector_ggufs),
     cmocka_unit_test(tells_adapters_and_their_base),
     cmocka_unit_test(names_how_weights_are_packed),
+    cmocka_unit_test(counts_parameters_of_mxfp4),
     cmocka_unit_test(joins_split_ggufs),
     cmocka_unit_test(describes_safetensors_directories),
     cmocka_unit_test(follows_the_index),
