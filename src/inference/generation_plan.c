@@ -168,6 +168,8 @@ enum al_code al_generation_plan(struct al_text_job *job, bool *waits, struct al_
   const struct al_loaded *loaded = al_pool_loaded(job->task.lease);
   struct al_text_model *model;
   AL_TRY(al_text_model_of(loaded, &model, err));
+  if (!loaded->info.generates)
+    return unsupported(err, "model", "makes embeddings; it cannot generate text", job->request.model);
   AL_TRY(parse(job, err));
   fill_form(job);
   AL_TRY(check_tools(job, model->syntax, err));

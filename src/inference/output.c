@@ -22,14 +22,17 @@ struct al_output {
 
 /* --- events ----------------------------------------------------------------------------------------------------- */
 
-/* The tokens since the last event go with this one. */
+/* The tokens since the last event go with this one, but for those whose text is held back. */
 static void send(struct al_output *o, struct al_text_event *event)
 {
+  size_t n_held = al_stop_n_held(o->filter) + (o->parser != nullptr ? al_stop_n_held(o->characters) : 0);
   event->choice = o->options.choice;
-  event->tokens = al_token_log_view(&o->log, &event->n_tokens);
-  o->lost = o->lost || event->n_tokens != o->log.n_tokens;
+  event->tokens = al_token_log_view(&o->log, n_held, &event->n_tokens);
+  o->lost = o->lost || o->log.failed;
+  if (event->kind == AL_TEXT_DELTA && event->text.size == 0 && event->n_tokens == 0)
+    return;
   o->options.request->on_event(o->options.request->user, event);
-  al_token_log_clear(&o->log);
+  al_token_log_drop(&o->log, event->n_tokens);
 }
 
 static void send_answer(struct al_output *o)
@@ -110,10 +113,12 @@ static bool in_reasoning(const struct al_output *o)
 
 bool al_output_token(struct al_output *o, const struct al_generated *token)
 {
-  if (o->options.request->logprobs > 0 && al_token_log_add(&o->log, o->options.loaded, token, nullptr) != AL_OK)
+  bool was_reasoning = in_reasoning(o), goes_on = !is_dropped(o, token);
+  size_t n_bytes = goes_on ? token->piece.size : 0;
+  if (o->options.request->logprobs > 0 &&
+      al_token_log_add(&o->log, o->options.loaded, token, n_bytes, nullptr) != AL_OK)
     o->lost = true;
-  bool was_reasoning = in_reasoning(o);
-  if (!is_dropped(o, token))
+  if (goes_on)
     feed(o, token->piece);
   o->n_reasoning += was_reasoning || in_reasoning(o);
   return !o->lost && o->stop < 0 && !al_output_has_all_calls(o);
@@ -127,7 +132,7 @@ void al_output_end_token(struct al_output *o, const struct al_generated *token)
 
 void al_output_prompt_token(struct al_output *o, const struct al_generated *token)
 {
-  if (al_token_log_add(&o->log, o->options.loaded, token, nullptr) != AL_OK)
+  if (al_token_log_add(&o->log, o->options.loaded, token, 0, nullptr) != AL_OK)
     o->lost = true;
 }
 

@@ -202,7 +202,7 @@ static enum al_code enqueue(struct al_scheduler *s, struct al_sequence *sequence
 static enum al_code check_generation(const struct al_scheduler *s, const struct al_generation *generation,
                                      struct al_err *err)
 {
-  if (!s->info.generates && s->info.pooling != AL_POOLING_NONE)
+  if (!s->info.generates)
     return al_fail(err, AL_UNSUPPORTED, "the model makes embeddings; it cannot generate text");
   if (generation->n_adapters > 0 && s->options.ops->adapter_use == nullptr)
     return al_fail(err, AL_UNSUPPORTED, "the engine of this model has no adapters");

@@ -16,6 +16,7 @@ struct al_stop {
   struct pattern *patterns;
   size_t n_patterns;
   struct al_buf pending;
+  size_t n_held;
   bool met;
 };
 
@@ -124,12 +125,14 @@ static void release(struct al_stop *filter, size_t size, struct al_buf *out)
 {
   if (size == 0)
     return;
+  filter->n_held -= al_min_size(size, filter->n_held);
   al_utf8_sanitize(al_str_n(filter->pending.data, size), out);
   al_buf_consume(&filter->pending, size);
 }
 
 int al_stop_feed(struct al_stop *filter, struct al_str bytes, struct al_buf *out)
 {
+  filter->n_held += bytes.size;
   if (filter->met)
     return -1;
   for (size_t i = 0; i < bytes.size; i++) {
@@ -149,6 +152,11 @@ int al_stop_feed(struct al_stop *filter, struct al_str bytes, struct al_buf *out
   else
     release(filter, free_size(filter), out);
   return -1;
+}
+
+size_t al_stop_n_held(const struct al_stop *filter)
+{
+  return filter->n_held;
 }
 
 void al_stop_flush(struct al_stop *filter, struct al_buf *out)

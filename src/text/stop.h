@@ -14,6 +14,8 @@ void al_stop_free(struct al_stop *filter);
 /* Feeds bytes; appends to `out` what may leave now (invalid UTF-8 as U+FFFD). Returns the index of the stop string
  * that was met, or -1; after that nothing more leaves. */
 int al_stop_feed(struct al_stop *filter, struct al_str bytes, struct al_buf *out);
+/* Bytes fed that have not left: held back, or cut off by a stop string that was met. */
+size_t al_stop_n_held(const struct al_stop *filter);
 /* The end: appends what was held back (an incomplete character becomes U+FFFD). */
 void al_stop_flush(struct al_stop *filter, struct al_buf *out);
 

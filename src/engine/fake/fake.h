@@ -38,7 +38,7 @@ constexpr int32_t AL_FAKE_CALL = 268;   /* <|call|>, ends generation; <|constrai
 constexpr int AL_FAKE_N_VOCAB = 270;
 constexpr int AL_FAKE_N_EMBD = 8;
 
-extern const char al_fake_chatml[]; /* the chat template it has by default (ChatML) */
+extern const char al_fake_chatml[]; /* the chat template it has by default: ChatML, tool calls as Hermes writes them */
 
 /* What a test may set, at any time and from any thread. Process-wide: the interface leaves no other way in. */
 struct al_fake_knobs {

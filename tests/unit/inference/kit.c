@@ -20,24 +20,85 @@ struct al_inference *kit_open(const struct al_inference_options *base)
   return inference;
 }
 
+static void note_tokens(struct answer *answer, const struct al_text_event *event)
+{
+  for (size_t i = 0; i < event->n_tokens; i++) {
+    const struct al_text_token *token = &event->tokens[i];
+    al_buf_add(&answer->tokens, token->chosen.bytes.data, token->chosen.bytes.size);
+    answer->n_tokens++;
+    answer->n_top = token->n_top;
+    if (token->chosen.logprob < answer->least_logprob)
+      answer->least_logprob = token->chosen.logprob;
+  }
+}
+
+static void note_call(struct answer *answer, const struct al_text_event *event)
+{
+  assert_in_range(event->call, 0, MOST_CALLS - 1);
+  struct call *call = &answer->calls[event->call];
+  assert_false(call->ended);
+  if (event->kind == AL_TEXT_CALL_BEGIN) {
+    assert_int_equal(event->call, answer->n_calls++);
+    (void)snprintf(call->name, sizeof call->name, "%.*s", (int)event->text.size, event->text.data);
+  } else if (event->kind == AL_TEXT_CALL_DELTA) {
+    al_buf_add(&call->arguments, event->text.data, event->text.size);
+  } else {
+    call->ended = true;
+    call->complete = event->is_complete;
+  }
+}
+
+static void note_choice(struct answer *answer, const struct al_text_event *event)
+{
+  answer->done = true;
+  answer->finish = event->finish;
+  answer->usage = event->usage;
+  (void)snprintf(answer->stop, sizeof answer->stop, "%s", event->stop != nullptr ? event->stop : "");
+}
+
+static void note_prompt(struct client *client, const struct al_text_event *event)
+{
+  client->n_prompts++;
+  al_buf_add(&client->prompt_text, event->text.data, event->text.size);
+  for (size_t i = 0; i < event->n_tokens; i++)
+    al_buf_add(&client->prompt_tokens, event->tokens[i].chosen.bytes.data, event->tokens[i].chosen.bytes.size);
+  client->n_prompt_tokens = (int)event->n_tokens;
+}
+
 static void note(struct client *client, const struct al_text_event *event)
 {
+  assert_in_range(event->choice, 0, MOST_CHOICES - 1);
+  struct answer *answer = &client->answers[event->choice];
+  if (event->kind != AL_TEXT_PROMPT)
+    note_tokens(answer, event);
+  assert_true(!answer->done || event->kind >= AL_TEXT_DONE);
   switch (event->kind) {
   case AL_TEXT_STARTED:
     client->n_started++;
     client->n_prompt = event->usage.n_prompt;
     break;
+  case AL_TEXT_PROMPT:
+    assert_int_equal(client->n_deltas, 0);
+    note_prompt(client, event);
+    break;
   case AL_TEXT_DELTA:
     assert_true(event->text.size > 0 || event->n_tokens > 0);
     client->n_deltas++;
-    al_buf_add(&client->text, event->text.data, event->text.size);
+    al_buf_add(&answer->text, event->text.data, event->text.size);
+    if (event->choice == 0)
+      al_buf_add(&client->text, event->text.data, event->text.size);
     break;
-  case AL_TEXT_PROMPT:
   case AL_TEXT_REASONING:
+    assert_true(event->text.size > 0);
+    al_buf_add(&answer->reasoning, event->text.data, event->text.size);
+    break;
   case AL_TEXT_CALL_BEGIN:
   case AL_TEXT_CALL_DELTA:
-  case AL_TEXT_CALL_END: break;
-  case AL_TEXT_CHOICE_DONE: client->n_choices_done++; break;
+  case AL_TEXT_CALL_END: note_call(answer, event); break;
+  case AL_TEXT_CHOICE_DONE:
+    client->n_choices_done++;
+    note_choice(answer, event);
+    break;
   case AL_TEXT_FAILED:
     client->err = *event->err;
     client->ended = true;
@@ -103,6 +164,15 @@ void client_done(struct client *client)
   al_cancel_unref(client->request.cancel);
   al_json_doc_free(client->chat);
   al_buf_done(&client->text);
+  al_buf_done(&client->prompt_text);
+  al_buf_done(&client->prompt_tokens);
+  for (int i = 0; i < MOST_CHOICES; i++) {
+    al_buf_done(&client->answers[i].text);
+    al_buf_done(&client->answers[i].reasoning);
+    al_buf_done(&client->answers[i].tokens);
+    for (int j = 0; j < MOST_CALLS; j++)
+      al_buf_done(&client->answers[i].calls[j].arguments);
+  }
   al_cond_done(&client->changed);
   al_mutex_done(&client->mutex);
 }
@@ -136,9 +206,14 @@ void client_release(struct client *client)
   al_cond_broadcast(&client->changed);
 }
 
+const char *kit_text(const struct al_buf *buf)
+{
+  return buf->data != nullptr ? buf->data : "";
+}
+
 const char *client_text(const struct client *client)
 {
-  return client->text.data != nullptr ? client->text.data : "";
+  return kit_text(&client->text);
 }
 
 void done_init(struct done *done)

@@ -9,6 +9,27 @@
 
 struct al_inference *kit_open(const struct al_inference_options *base); /* nullptr: defaults */
 
+struct call {
+  char name[32];
+  struct al_buf arguments;
+  bool ended, complete;
+};
+
+enum { MOST_CHOICES = 8, MOST_CALLS = 4 };
+struct answer { /* one choice */
+  struct al_buf text, reasoning;
+  struct al_buf tokens; /* the bytes of the tokens reported with its events */
+  int n_tokens;
+  size_t n_top; /* of the last */
+  float least_logprob;
+  struct call calls[MOST_CALLS];
+  int n_calls;
+  bool done;
+  enum al_finish finish;
+  char stop[32];
+  struct al_usage usage;
+};
+
 struct client {
   struct al_mutex mutex;
   struct al_cond changed;
@@ -17,6 +38,9 @@ struct client {
   struct al_buf text;
   int n_started, n_deltas, n_choices_done;
   int n_prompt; /* of STARTED */
+  struct answer answers[MOST_CHOICES];
+  struct al_buf prompt_text, prompt_tokens; /* of PROMPT: its text, the bytes of its tokens */
+  int n_prompts, n_prompt_tokens;
   bool ended;
   enum al_text_event_kind last;
   enum al_finish finish;
@@ -36,6 +60,7 @@ void client_wait(struct client *client);
 void client_wait_held(struct client *client);
 void client_release(struct client *client);
 const char *client_text(const struct client *client);
+const char *kit_text(const struct al_buf *buf); /* "" when empty */
 
 /* For load and unload. */
 struct done {

@@ -46,11 +46,16 @@ static struct al_model_descriptor *describe(const char *id)
     return nullptr;
   descriptor->id = al_strdup(id);
   descriptor->runtime = al_strdup(strstr(id, "alien") != nullptr ? "alien" : "fake");
-  descriptor->architecture = al_strdup("fake");
+  descriptor->architecture = al_strdup(strstr(id, "foreign") != nullptr ? "llama" : "fake");
   descriptor->type = strstr(id, "voice") != nullptr   ? AL_TYPE_TTS
                      : strstr(id, "paint") != nullptr ? AL_TYPE_IMAGE
+                     : strstr(id, "lora") != nullptr  ? AL_TYPE_ADAPTER
+                     : strstr(id, "embed") != nullptr ? AL_TYPE_EMBEDDING
                                                       : AL_TYPE_LLM;
-  descriptor->capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE;
+  descriptor->capabilities = strstr(id, "embed") != nullptr    ? AL_CAN_EMBED
+                             : strstr(id, "rerank") != nullptr ? AL_CAN_RERANK
+                             : strstr(id, "both") != nullptr   ? AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED
+                                                               : AL_CAN_CHAT | AL_CAN_COMPLETE;
   if (strstr(id, "broken") != nullptr)
     (void)al_fail(&descriptor->problem, AL_MODEL_CORRUPT, "model.gguf is cut short");
   if (descriptor->id != nullptr && descriptor->runtime != nullptr && descriptor->architecture != nullptr)
