@@ -119,8 +119,8 @@ static void pack_block(const uint8_t *nibbles, uint8_t scale, uint8_t *out)
   out[0] = scale;
   for (size_t j = 0; j < BLOCK_NIBBLES; j++) {
     unsigned shift = j % 2 == 0 ? 0 : 4;
-    unsigned low = nibbles[j / 2] >> shift & 15U;
-    unsigned high = nibbles[BLOCK_NIBBLES / 2 + j / 2] >> shift & 15U;
+    unsigned low = (unsigned)nibbles[j / 2] >> shift & 15U;
+    unsigned high = (unsigned)nibbles[BLOCK_NIBBLES / 2 + j / 2] >> shift & 15U;
     out[1 + j] = (uint8_t)(low | high << 4);
   }
 }
