@@ -14,12 +14,13 @@ SIZES = dict(vocab_size=900, hidden_size=64, intermediate_size=96, num_hidden_la
 PAIR = "[CLS] $A [SEP] $B:1 [SEP]:1"
 
 
-def wordpiece(lowercase=True):
+def wordpiece(lowercase=True, vocabulary=880, alphabet=450):
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=880, special_tokens=SPECIALS, show_progress=False, limit_alphabet=450)
+    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=SPECIALS, show_progress=False,
+                                         limit_alphabet=alphabet)
     tokenizer.train_from_iterator(make_models.corpus(hard=True), trainer)
     ends = [(t, tokenizer.token_to_id(t)) for t in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair=PAIR, special_tokens=ends)
@@ -33,6 +34,26 @@ def qwen3_embedding():
     tokenizer.post_processor = processors.TemplateProcessing(single="$A <|endoftext|>", pair="$A $B <|endoftext|>",
                                                              special_tokens=[("<|endoftext|>", end)])
     return tokenizer, special
+
+
+def modernbert_tokenizer():
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = make_models.byte_level(make_models.Size(900, False), "gpt2", specials)
+    tokenizer.normalizer = normalizers.NFC()
+    ends = [(t, tokenizer.token_to_id(t)) for t in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair=PAIR, special_tokens=ends)
+    return tokenizer, dict(unk_token="[UNK]", sep_token="[SEP]", pad_token="[PAD]", cls_token="[CLS]", mask_token="[MASK]")
+
+
+IDS = dict(pad_token_id=0, eos_token_id=3, bos_token_id=2, cls_token_id=2, sep_token_id=3)
+
+
+def modernbert():
+    return T.ModernBertConfig(**{**SIZES, "num_hidden_layers": 5}, **IDS, max_position_embeddings=1024, local_attention=32)
+
+
+def nomic():
+    return T.NomicBertConfig(**SIZES, max_position_embeddings=1024, pad_token_id=0)
 
 
 def bert(**more):
@@ -50,6 +71,9 @@ MODELS = {
     "bert-mean": (lambda: bert(type_vocab_size=1), T.BertModel, wordpiece, None),
     "bert-mlm-cased": (bert, T.BertForMaskedLM, lambda: wordpiece(lowercase=False), "mean"),
     "bert-rank": (lambda: bert(num_labels=1), T.BertForSequenceClassification, wordpiece, "rank"),
+    "nomic": (nomic, T.NomicBertModel, wordpiece, "mean"),
+    "modernbert": (modernbert, T.ModernBertModel, modernbert_tokenizer, "cls"),
+    "modernbert-mlm": (modernbert, T.ModernBertForMaskedLM, modernbert_tokenizer, "mean"),
     "qwen3-embedding": (qwen3, T.Qwen3ForCausalLM, qwen3_embedding, "lasttoken"),
     "qwen3-embedding-bare": (qwen3, T.Qwen3Model, qwen3_embedding, "mean"),
 }

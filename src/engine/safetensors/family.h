@@ -154,6 +154,8 @@ void al_hf_meta_encoder(const struct al_hf_config *config, const struct al_hf_me
 
 extern const struct al_hf_family al_hf_family_bert;
 extern const struct al_hf_family al_hf_family_bert_ranking;
+extern const struct al_hf_family al_hf_family_modernbert;
+extern const struct al_hf_family al_hf_family_nomic;
 extern const struct al_hf_family al_hf_family_glm4;
 extern const struct al_hf_family al_hf_family_glm4moe;
 extern const struct al_hf_family al_hf_family_gpt_oss;

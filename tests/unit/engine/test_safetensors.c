@@ -109,9 +109,11 @@ static void check_against_transformers(const struct loaded *l, const char *name)
 static void computes_what_transformers_computes(void **state)
 {
   (void)state;
-  static const char *const cases[][2] = {
-    { "qwen3-shards", "" }, { "llama", "f32" }, { "mistral-window", "f32" }, { "nemotron-latent", "f32" }
-  };
+  static const char *const cases[][2] = { { "qwen3-shards", "" },
+                                          { "llama", "f32" },
+                                          { "mistral-window", "f32" },
+                                          { "nemotron-latent", "f32" },
+                                          { "fp8", "f32" } };
   for (size_t i = 0; i < AL_COUNT(cases); i++) {
     AL_CLEANUP(kit_remove) struct kit kit;
     AL_CLEANUP(unload) struct loaded loaded = {};
@@ -324,13 +326,24 @@ static void supports_its_families_alone(void **state)
 {
   (void)state;
   char known[] = "Qwen3ForCausalLM";
-  char unknown[] = "BertModel";
+  char unknown[] = "T5Model";
   struct al_model_descriptor descriptor = { .architecture = known };
   struct al_err err = {};
   assert_int_equal(al_engine_safetensors.supports(&descriptor, &err), AL_OK);
+  char read[] = "F8_E4M3";
+  char packed[] = "GPTQ";
+  char integers[] = "COMPRESSED-TENSORS";
+  descriptor.quantisation = read;
+  assert_int_equal(al_engine_safetensors.supports(&descriptor, &err), AL_OK);
+  descriptor.quantisation = packed;
+  assert_int_equal(al_engine_safetensors.supports(&descriptor, &err), AL_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "GPTQ"));
+  descriptor.quantisation = integers;
+  assert_int_equal(al_engine_safetensors.supports(&descriptor, &err), AL_UNSUPPORTED);
+  descriptor.quantisation = nullptr;
   descriptor.architecture = unknown;
   assert_int_equal(al_engine_safetensors.supports(&descriptor, &err), AL_UNSUPPORTED);
-  assert_non_null(strstr(err.message, "BertModel"));
+  assert_non_null(strstr(err.message, "T5Model"));
 }
 
 int main(int argc, char **argv)

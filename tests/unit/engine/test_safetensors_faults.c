@@ -98,6 +98,88 @@ static void refuses_wrong_configs(void **state)
   expect(&kit, AL_MODEL_CORRUPT, "config.json is missing");
 }
 
+static void refuses_wrong_scales(void **state)
+{
+  (void)state;
+  static const struct change changes[] = {
+    { "config.json", "\"fp8\"", "\"gptq\"", AL_UNSUPPORTED, "\"gptq\"" },
+    { "config.json", "\"fp8\"", "\"compressed-tensors\"", AL_UNSUPPORTED, "only those in FP8" },
+    { "config.json", "\"weight_block_size\"", "\"x\"", AL_MODEL_CORRUPT, "weight_scale_inv" },
+    { "config.json", "[24, 20]", "[48, 20]", AL_MODEL_CORRUPT, "blocks of 48 x 20" },
+    { "config.json", "[24, 20]", "[0, 20]", AL_MODEL_CORRUPT, "block size" },
+    { "config.json", "[24, 20]", "[24, 7, 20]", AL_MODEL_CORRUPT, "block size" },
+  };
+  check_changes("fp8", changes, AL_COUNT(changes));
+}
+
+static void refuses_fp8_without_scales(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *from, *to;
+    enum al_code code;
+    const char *words;
+  } changes[] = {
+    { "mlp.up_proj.weight_scale_inv", "mlp.up_proj.weight_scale_inw", AL_MODEL_CORRUPT, "are missing" },
+    { "model.layers.0.mlp.up_proj.weight\":{\"dtype\":\"F8_E4M3\"",
+      "model.layers.0.mlp.up_proj.weight\":{\"dtype\":\"I8\"     ", AL_UNSUPPORTED, "I8" },
+  };
+  for (size_t i = 0; i < AL_COUNT(changes); i++) {
+    AL_CLEANUP(kit_remove) struct kit kit;
+    AL_CLEANUP(al_buf_done) struct al_buf file = {};
+    kit_copy(&kit, data, "fp8");
+    kit_read(&kit, "model.safetensors", &file);
+    char *at = memmem(file.data, file.size, changes[i].from, strlen(changes[i].from));
+    assert_non_null(at);
+    memcpy(at, changes[i].to, strlen(changes[i].to));
+    kit_write(&kit, "model.safetensors", al_buf_view(&file));
+    expect(&kit, changes[i].code, changes[i].words);
+  }
+}
+
+/* Found when the weights are read. */
+static void reads_no_scale_that_is_no_number(void **state)
+{
+  (void)state;
+  AL_CLEANUP(kit_remove) struct kit kit;
+  AL_CLEANUP(al_buf_done) struct al_buf file = {};
+  kit_copy(&kit, data, "fp8");
+  kit_read(&kit, "model.safetensors", &file);
+  memset(file.data + file.size - 4096, 0xff, 4096);
+  kit_write(&kit, "model.safetensors", al_buf_view(&file));
+  AL_CLEANUP(al_vgguf_close_p) struct al_vgguf *vgguf = nullptr;
+  assert_int_equal(al_vgguf_open(kit.directory, "f32", 1, &vgguf, nullptr), AL_OK);
+  size_t size = (size_t)al_vgguf_size_bytes(vgguf);
+  size_t n_read = 0;
+  AL_CLEANUP(al_free_p) uint8_t *bytes = al_alloc(size);
+  struct al_err err = {};
+  assert_int_equal(al_vgguf_read(vgguf, 0, bytes, size, &n_read, &err), AL_MODEL_CORRUPT);
+  assert_non_null(strstr(err.message, "no number"));
+}
+
+static void refuses_wrong_encoders(void **state)
+{
+  (void)state;
+  static const struct change changes[] = {
+    { "config.json", "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"relu\"", AL_UNSUPPORTED, "relu" },
+    { "config.json", "\"num_attention_heads\": 2", "\"num_attention_heads\": 5", AL_MODEL_CORRUPT, "even heads" },
+    { "config.json", "\"layer_norm_eps\": 1e-12", "\"layer_norm_eps\": 2", AL_MODEL_CORRUPT, "layer_norm_eps" },
+    { "config.json", "\"type_vocab_size\": 2", "\"type_vocab_size\": 3", AL_MODEL_CORRUPT, "token_type_embeddings" },
+    { "config.json", "\"max_position_embeddings\": 64", "\"max_position_embeddings\": 65", AL_MODEL_CORRUPT,
+      "position_embeddings" },
+    { "config.json", "\"0\": \"LABEL_0\"", "\"0\": \"LABEL_0\", \"1\": \"x\"", AL_UNSUPPORTED, "2 labels" },
+    { "tokenizer.json", "\"BertNormalizer\"", "\"Lowercase\"", AL_UNSUPPORTED, "Lowercase" },
+    { "tokenizer.json", "\"BertPreTokenizer\"", "\"Whitespace\"", AL_UNSUPPORTED, "Whitespace" },
+    { "tokenizer.json", "\"strip_accents\": null", "\"strip_accents\": false", AL_UNSUPPORTED, "strip_accents" },
+    { "tokenizer.json", "\"continuing_subword_prefix\": \"##\"", "\"continuing_subword_prefix\": \"@\"", AL_UNSUPPORTED,
+      "@" },
+    { "tokenizer.json", "\"max_input_chars_per_word\": 100", "\"max_input_chars_per_word\": 9", AL_UNSUPPORTED,
+      "max_input_chars" },
+    { "tokenizer.json", "\"TemplateProcessing\"", "\"BertProcessing\"", AL_UNSUPPORTED, "before and one behind" },
+  };
+  check_changes("bert-rank", changes, AL_COUNT(changes));
+}
+
 static void refuses_wrong_tokenizers(void **state)
 {
   (void)state;
@@ -273,6 +355,10 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(opens_what_is_sound),
     cmocka_unit_test(refuses_wrong_configs),
+    cmocka_unit_test(refuses_wrong_scales),
+    cmocka_unit_test(refuses_fp8_without_scales),
+    cmocka_unit_test(reads_no_scale_that_is_no_number),
+    cmocka_unit_test(refuses_wrong_encoders),
     cmocka_unit_test(refuses_wrong_tokenizers),
     cmocka_unit_test(refuses_wrong_shards),
     cmocka_unit_test(refuses_wrong_headers),
