@@ -17,6 +17,9 @@ size_t al_sx_scan_go(struct al_sx_scan *scan, struct al_str text, bool *ended)
     char c = text.data[i];
     if (scan->in_string) {
       in_string(scan, c);
+      *ended = !scan->in_string && scan->depth == 0;
+      if (*ended)
+        return i + 1;
     } else if (c == '"') {
       scan->in_string = true;
     } else if (c == '{' || c == '[') {

@@ -7,13 +7,13 @@
 
 #include <stdint.h>
 
-/* Walks an object or array from its first byte on. */
+/* Walks an object, array or string from its first byte on. */
 struct al_sx_scan {
   uint64_t depth;
   bool in_string;
   bool is_escaped;
 };
-/* Goes on over `text`; returns how many bytes belong to the value. *ended: the value's last bracket was among them. */
+/* Goes on over `text`; returns how many bytes belong to the value. *ended: the value's last byte was among them. */
 size_t al_sx_scan_go(struct al_sx_scan *scan, struct al_str text, bool *ended);
 
 enum al_sx_part { AL_SX_PART_CUT, AL_SX_PART_BAD, AL_SX_PART_WHOLE };

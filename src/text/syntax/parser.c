@@ -320,6 +320,8 @@ enum al_code al_syntax_parser_feed(struct al_syntax_parser *parser, struct al_st
 enum al_code al_syntax_parser_finish(struct al_syntax_parser *parser, struct al_err *err)
 {
   enum al_code code = run(parser, true, err);
+  while (code == AL_OK && al_sx_tagged_recover(parser))
+    code = run(parser, true, err);
   if (parser->in_call)
     al_sx_call_break(parser);
   parser->state = AL_SX_DONE;

@@ -20,9 +20,12 @@ enum al_sx_state {
 struct al_sx_tag_state {
   bool in_value;
   bool is_fresh;  /* nothing of the value has been looked at */
+  bool is_blank;  /* nothing but white space has come of it */
+  bool in_json;   /* inside an object, array or string: what looks like the value's end is part of it */
   bool is_string; /* passed on as it comes; other values are kept until they are whole */
   bool has_param;
   unsigned types; /* AL_SX_TYPE_* */
+  struct al_sx_scan scan;
 };
 
 struct al_syntax_parser {
@@ -83,6 +86,10 @@ enum al_sx_verdict al_sx_named_open(struct al_syntax_parser *parser, struct al_s
 enum al_sx_verdict al_sx_tagged_open(struct al_syntax_parser *parser, struct al_str name);
 
 bool al_sx_harmony_in_reasoning(const struct al_syntax_parser *parser);
+
+/* At the end of everything: a parameter's JSON was never finished, but its closing tag is in there. The value ends at
+ * that tag after all, and what came behind it is given back to `pending`. */
+bool al_sx_tagged_recover(struct al_syntax_parser *parser);
 
 /* What the prompt's end has opened already, as the model would have written it; empty: nothing. */
 struct al_str al_sx_prompt_opened(const struct al_syntax *syntax, struct al_str prompt_tail);

@@ -200,11 +200,11 @@ static void calls_rule(struct al_sx_rules *rules, bool is_lazy)
   const struct al_sx_form *form = &rules->syntax->form;
   struct al_buf *out = rules->out;
   if (rules->syntax->step != nullptr) {
-    al_buf_printf(
-        out,
-        "sx-calls ::= %s\"to=functions.\" sx-tool\n"
-        "sx-header ::= sx-sp (\"<|channel|>commentary\" sx-sp)? (\"<|constrain|>\"? \"json\")? \"<|message|>\"\n",
-        is_lazy ? "" : "( \"<|channel|>commentary \" | \" \" ) ");
+    al_buf_printf(out,
+                  "sx-calls ::= %s\"to=functions.\" sx-tool\n"
+                  "sx-kind ::= \" \" ( \"<|constrain|>\"? \"json\" )?\n"
+                  "sx-header ::= ( sx-kind | \"<|channel|>commentary\" sx-kind? )? \"<|message|>\"\n",
+                  is_lazy ? "" : "( \"<|channel|>commentary \" | \" \" ) ");
     return;
   }
   al_buf_str(out, "sx-call ::= ");
@@ -254,7 +254,7 @@ static void think_rule(struct al_sx_rules *rules, enum thinking thinks)
   const char *behind = syntax->step != nullptr ? "\"<|start|>assistant\"" : "sx-ws";
   al_buf_str(out, "sx-think ::= ");
   if (thinks == MAY_THINK) {
-    al_buf_str(out, "( sx-ws ");
+    al_buf_str(out, syntax->step != nullptr ? "( " : "( sx-ws ");
     al_sx_rules_literal(out, al_str(syntax->think_open), false);
   }
   al_buf_printf(out, "sx-reasoning %s%s\n", behind, thinks == MAY_THINK ? " )?" : "");

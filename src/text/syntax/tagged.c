@@ -63,9 +63,12 @@ static void begin_value(struct al_syntax_parser *p, struct al_str key)
   al_sx_call_delta(p, p->tag.has_param ? al_str(", \"") : al_str("\""));
   write_piece(p, key);
   al_sx_call_delta(p, types == AL_SX_TYPE_STRING ? al_str("\": \"") : al_str("\": "));
-  p->tag = (struct al_sx_tag_state){
-    .in_value = true, .is_fresh = true, .is_string = types == AL_SX_TYPE_STRING, .has_param = true, .types = types
-  };
+  p->tag = (struct al_sx_tag_state){ .in_value = true,
+                                     .is_fresh = true,
+                                     .is_blank = true,
+                                     .is_string = types == AL_SX_TYPE_STRING,
+                                     .has_param = true,
+                                     .types = types };
   al_buf_clear(&p->value);
 }
 
@@ -91,15 +94,33 @@ static size_t line_break_at_end(struct al_str text)
   return text.size > 0 && text.data[text.size - 1] == '\n' ? 1 : 0;
 }
 
-/* The view is never empty. */
-static enum al_sx_verdict in_value(struct al_syntax_parser *p, struct al_str view, bool is_last, size_t *used)
+/* A line break that belongs to the tag, then white space up to what tells JSON from other text. */
+static enum al_sx_verdict begin_kept(struct al_syntax_parser *p, struct al_str view, size_t *used)
+{
+  size_t n_space = al_sx_leading_space(view);
+  *used = n_space;
+  take_value(p, al_str_n(view.data, n_space));
+  if (n_space == view.size)
+    return AL_SX_WAIT;
+  char c = view.data[n_space];
+  p->tag.is_blank = false;
+  p->tag.in_json = c == '{' || c == '[' || c == '"';
+  return AL_SX_YES;
+}
+
+static enum al_sx_verdict in_json(struct al_syntax_parser *p, struct al_str view, size_t *used)
+{
+  bool ended = false;
+  *used = al_sx_scan_go(&p->tag.scan, view, &ended);
+  take_value(p, al_str_n(view.data, *used));
+  p->tag.in_json = !ended;
+  return ended ? AL_SX_YES : AL_SX_WAIT;
+}
+
+/* Up to the closing tag. */
+static enum al_sx_verdict in_text(struct al_syntax_parser *p, struct al_str view, bool is_last, size_t *used)
 {
   const struct al_sx_tags *tags = p->syntax->tags;
-  if (p->tag.is_fresh) {
-    p->tag.is_fresh = false;
-    *used = tags->has_own_lines && view.data[0] == '\n' ? 1 : 0;
-    return AL_SX_YES;
-  }
   const char *const closes[] = { tags->value_close, nullptr };
   enum al_sx_match match = AL_SX_NONE;
   size_t size = 0;
@@ -114,6 +135,35 @@ static enum al_sx_verdict in_value(struct al_syntax_parser *p, struct al_str vie
   *used = is_last ? view.size : text.size - n_line;
   take_value(p, al_str_n(view.data, *used));
   return AL_SX_WAIT;
+}
+
+/* The view is never empty. */
+static enum al_sx_verdict in_value(struct al_syntax_parser *p, struct al_str view, bool is_last, size_t *used)
+{
+  if (p->tag.is_fresh) {
+    p->tag.is_fresh = false;
+    *used = p->syntax->tags->has_own_lines && view.data[0] == '\n' ? 1 : 0;
+    return AL_SX_YES;
+  }
+  if (p->tag.is_blank && !p->tag.is_string)
+    return begin_kept(p, view, used);
+  return p->tag.in_json ? in_json(p, view, used) : in_text(p, view, is_last, used);
+}
+
+bool al_sx_tagged_recover(struct al_syntax_parser *parser)
+{
+  if (!parser->in_call || parser->syntax->tags == nullptr || !parser->tag.in_json)
+    return false;
+  struct al_str close = al_str(parser->syntax->tags->value_close);
+  struct al_str value = al_buf_view(&parser->value);
+  const char *found = value.size > 0 ? memmem(value.data, value.size, close.data, close.size) : nullptr;
+  if (found == nullptr)
+    return false;
+  size_t at = (size_t)(found - value.data);
+  al_buf_add(&parser->pending, found + close.size, value.size - at - close.size);
+  parser->value.size = at - (parser->syntax->tags->has_own_lines ? line_break_at_end(al_str_n(value.data, at)) : 0);
+  end_value(parser);
+  return true;
 }
 
 /* --- between values ---------------------------------------------------------------------------------------------- */

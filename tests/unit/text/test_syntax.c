@@ -100,6 +100,14 @@ static void qwen3_coder(void **)
          "C0:get_weather({\"maybe\": null, \"ref\": \"7\", \"unit\": \"null\"})!");
   expect("qwen3_coder", "<function=get_weather>\n<parameter=city>\nRo", "C0:get_weather({\"city\": \"Ro)?");
   expect("qwen3_coder", "<function=get_weather>\noops\n</function>x", "C0:get_weather({)?T(oops\n</function>x)");
+  expect("qwen3_coder", "<function=f>\n<parameter=a>\n{\"b\": \"</parameter>\"}\n</parameter>\n</function>",
+         "C0:f({\"a\": {\"b\": \"</parameter>\"}})!");
+  expect("qwen3_coder", "<function=f>\n<parameter=a>\n\"quoted\" and more\n</parameter>\n</function>",
+         "C0:f({\"a\": \"\\\"quoted\\\" and more\"})!");
+  expect("qwen3_coder",
+         "<function=f>\n<parameter=a>\n{ broken\n</parameter>\n<parameter=b>\n[\"</parameter>\n</function>\nx",
+         "C0:f({\"a\": \"{ broken\", \"b\": \"[\\\"\"})!T(x)");
+  expect("qwen3_coder", "<function=f>\n<parameter=a>\n{ broken", "C0:f({\"a\": )?");
   expect("qwen3_coder", "<function=nobody>", "T(<function=nobody>)");
 }
 
