@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 struct al_store {
-  struct al_model_descriptor *models[5]; /* sorted by id */
+  struct al_model_descriptor *models[7]; /* sorted by id */
 };
 
 static struct al_model_descriptor *make_model(const char *id, enum al_model_type type, unsigned capabilities)
@@ -72,10 +72,14 @@ struct al_store *al_fake_store_new(void)
         make_model("broken", AL_TYPE_LLM, AL_CAN_CHAT | AL_CAN_COMPLETE),
         make_model("fake", AL_TYPE_LLM, AL_CAN_CHAT | AL_CAN_COMPLETE),
         make_model("fake-embed", AL_TYPE_EMBEDDING, AL_CAN_EMBED),
+        make_model("fake-lora", AL_TYPE_ADAPTER, 0),
+        make_model("fake-lora-foreign", AL_TYPE_ADAPTER, 0),
         make_model("fake-rerank", AL_TYPE_EMBEDDING, AL_CAN_RERANK),
         make_model("org/fake", AL_TYPE_LLM, AL_CAN_CHAT | AL_CAN_COMPLETE),
     },
   };
+  al_free(store->models[4]->architecture);
+  store->models[4]->architecture = al_strdup("llama");
   (void)!al_fail(&store->models[0]->problem, AL_MODEL_CORRUPT, "/nowhere/models/broken.gguf ends after 7 bytes");
   return store;
 }

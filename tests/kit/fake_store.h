@@ -1,4 +1,5 @@
-/* A store without a disk, linked instead of store/store.c: "fake" and "org/fake" run on the fake engine,
+/* A store without a disk, linked instead of store/store.c: "fake" and "org/fake" run on the fake engine, "fake-lora" is
+ * an adapter for them and "fake-lora-foreign" one for another architecture,
  * "fake-embed" and "fake-rerank" give its vectors and scores, "broken" cannot run. For programs that want the whole way
  * of a request without a model. */
 #ifndef AL_TESTS_KIT_FAKE_STORE_H
