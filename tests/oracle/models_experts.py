@@ -69,7 +69,7 @@ def models(base, qwen2, split):
                                            tie_word_embeddings=True), oss, dict(shard="200KB")),
         "gpt-oss-bf16": (lambda: gpt_oss(base, rope_parameters=dict(YARN, original_max_position_embeddings=64, truncate=True)),
                          oss, dict(dtype=torch.bfloat16)),
-        "gpt-oss-mxfp4": (lambda: gpt_oss(base, hidden_size=64, intermediate_size=96), oss, dict(after=into_mxfp4)),
+        "gpt-oss-mxfp4": (lambda: gpt_oss(base), oss, dict(after=into_mxfp4)),
         "glm4": (lambda: T.Glm4Config(**base, head_dim=32, partial_rotary_factor=0.5, attention_bias=True), glm, {}),
         "glm4-tied-shards": (lambda: T.Glm4Config(**base, head_dim=16, partial_rotary_factor=0.5, attention_bias=False,
                                                   tie_word_embeddings=True), glm, dict(shard="100KB")),

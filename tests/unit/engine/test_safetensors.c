@@ -113,6 +113,7 @@ static void computes_what_transformers_computes(void **state)
                                           { "llama", "f32" },
                                           { "mistral-window", "f32" },
                                           { "nemotron-latent", "f32" },
+                                          { "gpt-oss-mxfp4", "f32" },
                                           { "fp8", "f32" } };
   for (size_t i = 0; i < AL_COUNT(cases); i++) {
     AL_CLEANUP(kit_remove) struct kit kit;
@@ -235,7 +236,7 @@ static void normalises_text(void **state)
 static void its_gguf_twin_is_the_same(void **state)
 {
   (void)state;
-  static const char *const models[] = { "qwen3-shards", "llama" };
+  static const char *const models[] = { "qwen3-shards", "llama", "gpt-oss-mxfp4" };
   for (size_t i = 0; i < AL_COUNT(models); i++) {
     AL_CLEANUP(kit_remove) struct kit kit;
     AL_CLEANUP(unload) struct loaded direct = {};
