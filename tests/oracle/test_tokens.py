@@ -22,7 +22,8 @@ KINDS = {"qwen2 (byte-level, NFC)": "qwen3-tied", "llama3 (byte-level, ignore_me
          "glm4 (byte-level)": "tokens-glm4", "gpt-4o (byte-level)": "tokens-gpt-4o",
          "tekken (byte-level, ignore_merges)": "tokens-tekken", "smollm (Digits, byte-level)": "tokens-smollm",
          "gemma (spm, added plain tokens)": "gemma3", "phi3 (spm, tokens that strip)": "phi3",
-         "phi4 (byte-level, inverted split)": "phi4",
+         "phi4 (byte-level, inverted split)": "phi4", "phi4-mini (gpt-4o, tokens that strip)": "phi4-mini",
+         "mistral-nemo (tekken)": "mistral-nemo", "nemotron (tekken)": "nemotron-mamba",
          "spm metaspace first": "llama-tied-bf16", "spm metaspace never": "llama-mha"}
 
 def ours(probe, directory, lines, *options):
