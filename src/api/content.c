@@ -87,7 +87,7 @@ static enum al_code read_part(const struct al_json *part, const char *path, cons
 {
   size_t kind = 0;
   AL_TRY(kind_of(part, path, kinds, n_kinds, &kind, err));
-  const char *const keys[] = { "type", kinds[kind].key, "annotations", "logprobs", nullptr };
+  const char *const keys[] = { "type", kinds[kind].key, "annotations", "logprobs", "parsed", nullptr };
   AL_TRY(al_api_only_keys(part, path, keys, err));
   struct al_str text = {};
   bool present = false;

@@ -92,8 +92,10 @@ void al_api_response_conclude(struct al_api_response *response, enum al_api_resp
   bool is_revealed = !is_whole || status == AL_RESPONSE_COMPLETED || status == AL_RESPONSE_INCOMPLETE;
   if (is_revealed && !object.failed)
     store(response, text, status);
-  if (response->socket != nullptr)
+  if (response->socket != nullptr) {
     al_api_response_socket_keep(response, text);
+    al_api_response_socket_release(response->socket);
+  }
   if (is_whole)
     reply_whole(response, &object, status, err);
   else

@@ -17,6 +17,11 @@ struct al_api_lives {
   struct al_map *map; /* id -> live, with a reference */
 };
 
+struct reader {
+  struct al_http_exchange *exchange; /* a reference */
+  int64_t after;                     /* the number of the last event it does not want */
+};
+
 struct al_api_live {
   atomic_int n_refs;
   struct al_api_lives *lives; /* borrowed */
@@ -25,7 +30,8 @@ struct al_api_live {
   struct al_mutex lock;
   struct al_buf object, cancelled_object; /* JSON */
   struct al_buf events;                   /* as they were sent */
-  struct al_http_exchange *readers[MAX_READERS];
+  int64_t n_events;
+  struct reader readers[MAX_READERS];
   size_t n_readers;
   bool streams, is_cancelled, is_deleted, is_done;
 };
@@ -131,7 +137,7 @@ void al_api_live_unref(struct al_api_live *live)
   if (live == nullptr || atomic_fetch_sub_explicit(&live->n_refs, 1, memory_order_acq_rel) != 1)
     return;
   for (size_t i = 0; i < live->n_readers; i++)
-    al_http_unref(live->readers[i]);
+    al_http_unref(live->readers[i].exchange);
   al_buf_done(&live->object);
   al_buf_done(&live->cancelled_object);
   al_buf_done(&live->events);
@@ -158,10 +164,12 @@ static void send_all(struct al_api_live *live, struct al_str event)
 {
   size_t kept = 0;
   for (size_t i = 0; i < live->n_readers; i++) {
-    if (al_http_send(live->readers[i], event))
-      live->readers[kept++] = live->readers[i];
+    struct reader reader = live->readers[i];
+    bool wants = live->n_events > reader.after;
+    if (!wants || al_http_send(reader.exchange, event))
+      live->readers[kept++] = reader;
     else
-      al_http_unref(live->readers[i]);
+      al_http_unref(reader.exchange);
   }
   live->n_readers = kept;
 }
@@ -173,6 +181,7 @@ void al_api_live_append(struct al_api_live *live, struct al_str event)
     return;
   al_buf_add(&live->events, event.data, event.size);
   send_all(live, event);
+  live->n_events++;
 }
 
 void al_api_live_finish(struct al_api_live *live, struct al_str object)
@@ -182,8 +191,8 @@ void al_api_live_finish(struct al_api_live *live, struct al_str object)
   live->is_cancelled = false; /* the object says it itself */
   set(&live->object, object);
   for (size_t i = 0; i < live->n_readers; i++) {
-    al_http_end(live->readers[i]);
-    al_http_unref(live->readers[i]);
+    al_http_end(live->readers[i].exchange);
+    al_http_unref(live->readers[i].exchange);
   }
   live->n_readers = 0;
   al_mutex_unlock(&live->lock);
@@ -261,6 +270,6 @@ enum al_code al_api_live_stream(struct al_api_live *live, struct al_http_exchang
   if (live->is_done)
     al_http_end(exchange);
   else
-    live->readers[live->n_readers++] = al_http_ref(exchange);
+    live->readers[live->n_readers++] = (struct reader){ al_http_ref(exchange), after };
   return AL_OK;
 }

@@ -138,20 +138,27 @@ static void send_error(struct al_api_response_socket *socket, const struct al_er
     (void)al_websocket_send(socket->exchange, al_buf_view(&text));
 }
 
-void al_api_response_socket_end(struct al_api_response_socket *socket)
+void al_api_response_socket_release(struct al_api_response_socket *socket)
+{
+  AL_LOCKED(&socket->lock);
+  socket->is_running = false;
+}
+
+/* After the last event. */
+static void leave(struct al_api_response_socket *socket)
 {
   al_mutex_lock(&socket->lock);
-  socket->is_running = false;
-  bool is_draining = socket->is_draining;
+  bool may_close = socket->is_draining && !socket->is_running;
   al_mutex_unlock(&socket->lock);
-  if (is_draining)
+  if (may_close)
     al_websocket_close(socket->exchange, AL_WEBSOCKET_GOING_AWAY, "the server is shutting down");
 }
 
 void al_api_response_socket_fail(struct al_api_response_socket *socket, const struct al_err *err)
 {
+  al_api_response_socket_release(socket);
   send_error(socket, err);
-  al_api_response_socket_end(socket);
+  leave(socket);
 }
 
 static enum al_code check_type(const struct al_json *message, struct al_err *err)
@@ -260,18 +267,20 @@ static bool send(struct al_api_generation *generation, struct al_str bytes)
 static void end(struct al_api_generation *generation)
 {
   struct al_api_response *response = (struct al_api_response *)generation;
-  al_api_response_socket_end(response->socket);
+  leave(response->socket);
   al_api_response_socket_unref(AL_TAKE(response->socket));
 }
 
 static void reply(struct al_api_generation *generation, struct al_str body)
 {
+  al_api_response_socket_release(socket_of(generation));
   (void)al_websocket_send(generation->exchange, body);
   end(generation);
 }
 
 static void fail(struct al_api_generation *generation, const struct al_err *err)
 {
+  al_api_response_socket_release(socket_of(generation));
   send_error(socket_of(generation), err);
   end(generation);
 }

@@ -16,8 +16,9 @@ void al_api_response_socket_unref(struct al_api_response_socket *socket); /* acc
 bool al_api_response_socket_find(struct al_api_response_socket *socket, struct al_str id, struct al_buf *items);
 /* A response has ended with this object: remembered unless it failed. */
 void al_api_response_socket_keep(struct al_api_response *response, struct al_str object);
-/* The turn is over without events of its own, or after them. */
+/* The turn is over, but for its last event: whoever reads that may send the next. */
+void al_api_response_socket_release(struct al_api_response_socket *socket);
+/* The turn is over without events of its own. */
 void al_api_response_socket_fail(struct al_api_response_socket *socket, const struct al_err *err);
-void al_api_response_socket_end(struct al_api_response_socket *socket);
 
 #endif

@@ -236,6 +236,7 @@ void al_net_websocket_gone(struct al_http_exchange *exchange)
     return;
   exchange->websocket = nullptr;
   (void)al_net_response_drop(exchange);
+  al_cancel_fire(exchange->cancel, AL_CANCELLED); /* however it ended */
   websocket->handler->closed(exchange, websocket->user);
   al_http_unref(exchange); /* taken by accept */
   al_net_frames_free(websocket->frames);

@@ -85,9 +85,10 @@ def test_errors(server):
     with pytest.raises(openai.NotFoundError) as error:
         server.client.responses.create(model="no/such", input="Hi")
     assert error.value.code == "model_not_found"
-    for field, value in [("store", True), ("previous_response_id", "resp_1"), ("background", True),
-                         ("reasoning", {"effort": "high"}), ("tools", [{"type": "web_search"}]),
-                         ("text", {"format": {"type": "json_object"}}), ("temperature", 3)]:
+    for field, value in [("conversation", "conv_1"), ("prompt", {"id": "p"}), ("reasoning", {"effort": "extreme"}),
+                         ("reasoning", {"summary": "detailed"}), ("tools", [{"type": "function"}]),
+                         ("tool_choice", "required"), ("text", {"verbosity": "high"}), ("temperature", 3),
+                         ("context_management", [{"type": "compaction"}]), ("service_tier", "flex")]:
         with pytest.raises(openai.BadRequestError) as error:
             server.client.responses.create(model=server.model, input="Hi", **{field: value})
         assert error.value.param.startswith(field), field
