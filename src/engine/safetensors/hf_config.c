@@ -273,6 +273,7 @@ static enum al_code read_generation(struct al_hf_config *config, struct al_err *
   const struct al_json *generation = config->generation != nullptr ? al_json_root(config->generation) : nullptr;
   AL_TRY(read_eos(config, generation, err));
   AL_TRY(read_eos(config, config->root, err));
+  AL_TRY(read_eos(config, al_json_root(config->doc), err)); /* where the root is a part of it */
   int64_t bos = al_json_int(al_json_get(config->root, "bos_token_id"), -1);
   config->bos = bos >= 0 && bos < config->n_vocab ? (int32_t)bos : -1;
   config->temperature = (float)al_json_real(al_json_get(generation, "temperature"), NAN);
