@@ -1,5 +1,7 @@
 /* Hostile model output: any bytes of a model that knows the markers. The first byte picks the syntax, the second how
- * the text is cut; whatever the cut, the events must be the same, and everything must come to an end. */
+ * the text is cut; whatever the cut, the events must be the same, and everything must come to an end. With the
+ * first byte's high bit the rest is the request's tools, and whatever grammar is made for them must compile. */
+#include "text/grammar.h"
 #include "text/syntax.h"
 
 static const char *const templates[] = {
@@ -63,6 +65,23 @@ static void run(const struct al_syntax *syntax, const struct al_syntax_request *
   al_syntax_parser_free(parser);
 }
 
+static void make_grammar(const struct al_syntax *syntax, struct al_str text)
+{
+  AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
+  AL_CLEANUP(al_buf_done) struct al_buf gbnf = {};
+  struct al_err err = {};
+  struct al_grammar *grammar = nullptr;
+  bool is_lazy = false;
+  if (al_json_parse(text, &doc, nullptr) != AL_OK)
+    return;
+  struct al_syntax_request request = { .tools = al_json_root(doc), .choice = AL_TOOL_REQUIRED, .parallel = true };
+  if (al_syntax_grammar(syntax, &request, &gbnf, &is_lazy, &err) != AL_OK)
+    return;
+  if (al_grammar_compile(al_buf_view(&gbnf), &grammar, &err) != AL_OK && gbnf.size < 10'000)
+    __builtin_trap();
+  al_grammar_unref(grammar);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -70,7 +89,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   static struct al_json_doc *tools;
   if ((tools == nullptr && al_json_parse(al_str(tools_text), &tools, nullptr) != AL_OK) || size < 3)
     return 0;
-  const struct al_syntax *syntax = al_syntax_find(templates[data[0] % AL_COUNT(templates)]);
+  const struct al_syntax *syntax = al_syntax_find(templates[(data[0] & 0x7f) % AL_COUNT(templates)]);
+  if ((data[0] & 0x80) != 0) {
+    make_grammar(syntax, al_str_n((const char *)data + 2, size - 2));
+    return 0;
+  }
   struct al_syntax_request request = { .tools = al_json_root(tools),
                                        .parallel = (data[1] & 1) != 0,
                                        .keeps_reasoning = (data[1] & 2) != 0,

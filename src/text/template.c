@@ -48,8 +48,30 @@ enum al_code al_template_render(const struct al_template *compiled, const struct
 
 const char *al_template_default(void)
 {
-  return "{% for message in messages %}"
-         "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
-         "{% endfor %}"
-         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+  /* Without tools and calls it writes every message as it is. */
+  return "{%- if tools -%}"
+         "{%- if messages and messages[0]['role'] == 'system' -%}"
+         "{{- '<|im_start|>system\\n' + messages[0]['content'] + '\\n\\n' -}}"
+         "{%- set messages = messages[1:] -%}"
+         "{%- else -%}{{- '<|im_start|>system\\n' -}}{%- endif -%}"
+         "{{- '# Tools\\n\\nThe functions that you may call:\\n<tools>' -}}"
+         "{%- for tool in tools -%}{{- '\\n' + (tool | tojson) -}}{%- endfor -%}"
+         "{{- '\\n</tools>\\n\\nA call is JSON between tags:\\n<tool_call>\\n"
+         "{\"name\": name, \"arguments\": object}\\n</tool_call><|im_end|>\\n' -}}"
+         "{%- endif -%}"
+         "{%- for message in messages -%}"
+         "{%- if message['role'] == 'tool' -%}"
+         "{{- '<|im_start|>user\\n<tool_response>\\n' + message['content'] + '\\n</tool_response><|im_end|>\\n' -}}"
+         "{%- else -%}"
+         "{{- '<|im_start|>' + message['role'] + '\\n' + (message['content'] or '') -}}"
+         "{%- for call in message['tool_calls'] or [] -%}"
+         "{%- set arguments = call.function.arguments -%}"
+         "{{- ('\\n' if message['content'] or not loop.first else '') + '<tool_call>\\n{\"name\": ' + "
+         "(call.function.name | tojson) "
+         "+ ', \"arguments\": ' + (arguments if arguments is string else arguments | tojson) + '}\\n</tool_call>' -}}"
+         "{%- endfor -%}"
+         "{{- '<|im_end|>\\n' -}}"
+         "{%- endif -%}"
+         "{%- endfor -%}"
+         "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}";
 }

@@ -38,7 +38,8 @@ struct al_syntax {
   const char *think_close;
   bool template_thinks;        /* the template speaks of reasoning: a grammar lets it come first */
   const char *const *openers;  /* what begins a call, ends with nullptr; nullptr: no tools */
-  const char *const *closers;  /* what may follow one, and is swallowed */
+  const char *const *closers;  /* what may follow one, and is swallowed; tokens that end generation are not
+                                 named here, for nobody passes them on */
   const char *const *controls; /* control tokens that none of the markers here spells; may be nullptr */
   bool opens_bare;             /* a call may begin without an opener, where nothing but calls came before */
   al_sx_slot *begin;           /* at an opener, or bare: reads up to the arguments and opens the call */

@@ -8,7 +8,6 @@ static const char *const closers[] = { "</tool_call>", nullptr };
 static const char *const name_ends[] = { "\n", "<", nullptr };
 static const char *const ends[] = { "</tool_call>", nullptr };
 static const char *const old_openers[] = { "<|assistant|>", nullptr };
-static const char *const old_closers[] = { "<|observation|>", nullptr };
 static const char *const old_name_ends[] = { "\n", "{", nullptr };
 
 static const struct al_sx_tags tags = { .param_open = "<arg_key>",
@@ -85,7 +84,6 @@ const struct al_syntax al_syntax_glm4 = {
   .think_open = "<think>",
   .think_close = "</think>",
   .openers = old_openers,
-  .closers = old_closers,
   .opens_bare = true,
   .begin = old_begin,
   .body = al_sx_json_body,

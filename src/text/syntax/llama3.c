@@ -2,7 +2,7 @@
 #include "text/syntax/parser.h"
 
 static const char *const openers[] = { "<|python_tag|>", nullptr };
-static const char *const closers[] = { "<|eom_id|>", "<|eot_id|>", ";", nullptr };
+static const char *const closers[] = { ";", nullptr };
 
 const struct al_syntax al_syntax_llama3 = {
   .name = "llama3",

@@ -125,10 +125,17 @@ enum al_code al_sx_rules_schema(struct al_sx_rules *rules, const struct al_json 
   return al_schema_to_gbnf(al_json_root(doc), name, &options, rules->out, err);
 }
 
+bool al_sx_takes_anything(const struct al_json *parameters)
+{
+  enum al_json_kind kind = al_json_kind(parameters);
+  return kind == AL_JSON_ABSENT || kind == AL_JSON_NULL || al_json_bool(parameters, false) ||
+         (kind == AL_JSON_OBJECT && al_json_count(parameters) == 0);
+}
+
 static enum al_code json_arguments(struct al_sx_rules *rules, const struct al_sx_tool_rule *tool, const char *name,
                                    struct al_err *err)
 {
-  if (al_json_count(tool->parameters) == 0 && al_json_kind(tool->parameters) != AL_JSON_BOOL)
+  if (al_sx_takes_anything(tool->parameters))
     return al_schema_any_to_gbnf(true, name, rules->out, err);
   return al_sx_rules_schema(rules, tool->parameters, tool->parameters, "object", name, tool->path, err);
 }

@@ -18,6 +18,8 @@ struct al_sx_tool_rule {
   char path[64];                    /* "tools[1].function.parameters" */
 };
 
+/* The tool says nothing about its parameters: any object will do. */
+bool al_sx_takes_anything(const struct al_json *parameters);
 /* A GBNF literal; with `lines`, a line break in it stands for optional white space, and a blank for an optional one. */
 void al_sx_rules_literal(struct al_buf *out, struct al_str text, bool lines);
 /* Rules `name`: any text up to the first `marker` (ASCII), and the marker. */

@@ -230,10 +230,12 @@ enum al_code al_sx_rules_tagged(struct al_sx_rules *rules, const struct al_sx_to
                                 struct al_err *err)
 {
   const struct al_json *schema = al_sx_resolve(tool->parameters, tool->parameters);
-  if (al_json_count(tool->parameters) == 0) {
+  if (al_sx_takes_anything(tool->parameters)) {
     free_params(rules, name);
     return AL_OK;
   }
+  if (al_json_kind(schema) != AL_JSON_OBJECT)
+    return al_fail_param(err, tool->path, "%s must be a JSON schema for an object", tool->path);
   AL_TRY(check_object(schema, tool->path, err));
   const struct al_json *properties = al_json_get(schema, "properties");
   al_buf_printf(rules->out, "%s ::= \"\" ", name);

@@ -72,6 +72,8 @@ static void counts_repetitions(void **)
   expect("root ::= (\"a\" | \"aa\"){2,3}", (const char *[]){ "pa", "yaa", "yaaaaaa", "naaaaaaa", nullptr });
   expect("root ::= (x{2}){2} \"!\"\nx ::= [0-9]{1,2}",
          (const char *[]){ "p123", "y1234!", "y12345678!", "n123!", "n123456789", nullptr });
+  expect("root ::= x (\",\" x){2,3}\nx ::= \"1\"", /* a call that returns to where a repetition begins */
+         (const char *[]){ "p1", "p1,1", "y1,1,1", "y1,1,1,1", "n1,1,1,1,", nullptr });
   expect("root ::= \"a\"{0}", (const char *[]){ "y", "na", nullptr });
   expect("root ::= \"a\"*?", (const char *[]){ "y", "yaaa", nullptr });
 }

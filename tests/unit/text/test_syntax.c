@@ -121,7 +121,7 @@ static void glm(void **)
   expect("glm", "<tool_call>f<arg_key>k</arg_key>x</tool_call>", "C0:f({)?T(<arg_key>k</arg_key>x</tool_call>)");
   expect("glm4", "get_weather\n{\"city\": \"Rome\"}", "C0:get_weather({\"city\": \"Rome\"})!");
   expect("glm4", "get_weather is a function", "T(get_weather is a function)");
-  expect("glm4", "\nf\n{}<|observation|>", "C0:f({})!");
+  expect("glm4", "\nf\n{}\n", "C0:f({})!");
 }
 
 static void harmony(void **)
@@ -170,8 +170,7 @@ static void mistral(void **)
 static void llama3(void **)
 {
   expect("llama3", "{\"name\": \"f\", \"parameters\": {\"a\": \"1\"}}", "C0:f({\"a\": \"1\"})!");
-  expect("llama3", "<|python_tag|>{\"type\": \"function\", \"name\": \"f\", \"parameters\": {}}<|eom_id|>",
-         "C0:f({})!");
+  expect("llama3", "<|python_tag|>{\"type\": \"function\", \"name\": \"f\", \"parameters\": {}};", "C0:f({})!");
   expect("llama3", "{\"title\": \"f\"}", "T({\"title\": \"f\"})");
   expect("llama3", "Use {\"name\": \"f\", \"parameters\": {}}", "T(Use {\"name\": \"f\", \"parameters\": {}})");
 }

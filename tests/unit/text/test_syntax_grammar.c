@@ -338,6 +338,8 @@ static void keeps_control_tokens(void **)
   assert_true(al_syntax_keeps_control(kit_syntax("hermes"), al_str("</think>")));
   assert_true(al_syntax_keeps_control(kit_syntax("deepseek"), al_str("<｜tool▁sep｜>")));
   assert_false(al_syntax_keeps_control(kit_syntax("hermes"), al_str("<|im_end|>")));
+  assert_false(al_syntax_keeps_control(kit_syntax("llama3"), al_str("<|eot_id|>")));
+  assert_false(al_syntax_keeps_control(kit_syntax("glm4"), al_str("<|observation|>")));
   assert_false(al_syntax_keeps_control(kit_syntax("hermes"), al_str("")));
   assert_false(al_syntax_keeps_control(kit_syntax("plain"), al_str("<think>")));
 }

@@ -53,9 +53,27 @@ static void fails(const char *source, enum al_code code, const char *part_of_mes
 
 static void default_is_chatml(void **)
 {
-  renders(al_template_default(),
-          "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n H\xc3\xa9llo <|im_end|>\n"
-          "<|im_start|>assistant\n<think>\nhm\n</think>\n\nHi<|im_end|>\n<|im_start|>assistant\n");
+  AL_CLEANUP(al_buf_done) struct al_buf tools = {};
+  assert_int_equal(
+      render_with(
+          al_template_default(),
+          "{\"tools\": [{\"name\": \"f\"}], \"messages\": [{\"role\": \"user\", \"content\": \"Q\"}, {\"role\": "
+          "\"assistant\", \"content\": null, \"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": {\"a\": "
+          "1}}}, {\"function\": {\"name\": \"f\", \"arguments\": \"{}\"}}]}, {\"role\": \"tool\", \"content\": "
+          "\"R\"}]}",
+          nullptr, &tools, nullptr),
+      AL_OK);
+  const char *behind = strstr(tools.data, "<|im_start|>user");
+  assert_non_null(strstr(tools.data, "<tools>\n{\"name\": \"f\"}\n</tools>"));
+  assert_string_equal(behind != nullptr ? behind : "",
+                      "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n<tool_call>\n{\"name\": \"f\", "
+                      "\"arguments\": {\"a\": 1}}\n</tool_call>\n<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n"
+                      "</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\nR\n</tool_response><|im_end|>\n");
+  AL_CLEANUP(al_buf_done) struct al_buf plain = {};
+  al_buf_str(&plain, "{% set tools = none %}");
+  al_buf_str(&plain, al_template_default());
+  renders(plain.data, "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n H\xc3\xa9llo <|im_end|>\n"
+                      "<|im_start|>assistant\n<think>\nhm\n</think>\n\nHi<|im_end|>\n<|im_start|>assistant\n");
 }
 
 static void renders_a_llama_header(void **)
