@@ -81,12 +81,13 @@ void al_db_roll_back(struct al_db *db)
 
 static enum al_code read_version(struct al_db *db, int64_t *version, struct al_err *err)
 {
-  AL_CLEANUP(al_db_statement_free_p) struct al_db_statement *statement = nullptr;
-  AL_TRY(al_db_prepare(db, "PRAGMA user_version", &statement, err));
-  bool has_row = false;
-  AL_TRY(al_db_step(statement, &has_row, err));
-  *version = has_row ? al_db_int(statement, 0) : 0;
-  return AL_OK;
+  sqlite3_stmt *stmt = nullptr;
+  int result = sqlite3_prepare_v2(db->sqlite, "PRAGMA user_version", -1, &stmt, nullptr);
+  if (result == SQLITE_OK)
+    result = sqlite3_step(stmt);
+  *version = result == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+  (void)sqlite3_finalize(stmt);
+  return result == SQLITE_ROW || result == SQLITE_DONE ? AL_OK : fail(db, result, err);
 }
 
 static enum al_code run_migration(struct al_db *db, const char *sql, int64_t version, struct al_err *err)

@@ -238,13 +238,17 @@ static void memory_that_runs_out_is_an_error(void **state)
 {
   (void)state;
   struct al_db *db = nullptr;
-  for (size_t n = 1; n <= 2; n++) {
-    (void)al_alloc_fail_at(n);
-    assert_int_equal(open_known(tmpdir_path("memory"), 2, &db), AL_OOM_RAM);
-    (void)al_alloc_fail_at(0);
-    assert_null(db);
-  }
-  al_db_close(opened("memory"));
+  struct al_db_statement *statement = nullptr;
+  (void)al_alloc_fail_at(1);
+  assert_int_equal(open_known(tmpdir_path("memory"), 2, &db), AL_OOM_RAM);
+  assert_null(db);
+  (void)al_alloc_fail_at(0);
+  db = opened("memory");
+  (void)al_alloc_fail_at(1);
+  assert_int_equal(al_db_prepare(db, "SELECT 1", &statement, &err), AL_OOM_RAM);
+  assert_null(statement);
+  (void)al_alloc_fail_at(0);
+  al_db_close(db);
 }
 
 int main(void)
