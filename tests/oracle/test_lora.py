@@ -102,6 +102,10 @@ CASES = {
                              alpha_pattern={"layers.1.self_attn.q_proj": 5, "k_proj": 7})],
     "llama-mha": [Adapter(ATTENTION, 1.0, dtype=torch.float16)],
     "mistral": [Adapter(["gate_proj", "up_proj", "down_proj"], 1.0)],
+    "mistral-window": [Adapter(ALL, 1.0)],
+    "gemma3": [Adapter(ALL, 1.0)],
+    "phi3": [Adapter(["qkv_proj", "o_proj", "gate_up_proj", "down_proj"], 1.0)],
+    "nemotron": [Adapter(["in_proj", "out_proj", *ATTENTION, "up_proj", "down_proj"], 1.0)],
 }
 
 

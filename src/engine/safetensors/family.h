@@ -73,6 +73,7 @@ enum al_rule {
   /* Token embeddings, and once more for the second text of a pair where config->encoder.both_types: each with the
    * difference of the two rows of "...token_type_embeddings.weight" added, as libllama adds the first to all. */
   AL_RULE_BOTH_TYPES = 1 << 21,
+  AL_RULE_POSITIONS = 1 << 22, /* behind config->encoder.n_unused other rows */
 };
 constexpr unsigned AL_RULE_ANY_LAYERS =
     AL_RULE_DENSE_LAYERS | AL_RULE_EXPERT_LAYERS | AL_RULE_MAMBA_LAYERS | AL_RULE_ATTENTION_LAYERS;
@@ -152,10 +153,23 @@ struct al_hf_encoder_keys {
 enum al_code al_hf_read_encoder(const struct al_hf_encoder_keys *keys, struct al_hf_config *config, struct al_err *err);
 void al_hf_meta_encoder(const struct al_hf_config *config, const struct al_hf_meta *meta);
 
+/* RoBERTa is BERT but for its positions, its tokenizer and its head. */
+constexpr size_t AL_HF_N_BERT_MODEL_RULES = 5;
+constexpr size_t AL_HF_N_BERT_LAYER_RULES = 16;
+extern const struct al_tensor_rule al_hf_bert_model_rules[AL_HF_N_BERT_MODEL_RULES];
+extern const struct al_tensor_rule al_hf_bert_layer_rules[AL_HF_N_BERT_LAYER_RULES];
+enum al_code al_hf_read_bert(struct al_hf_config *config, struct al_err *err);
+enum al_code al_hf_check_bert(struct al_hf_config *config, struct al_err *err);
+/* For `prepare` of rerankers: one label. */
+enum al_code al_hf_prepare_ranking(struct al_hf_config *config, struct al_err *err);
+void al_hf_meta_ranking(const struct al_hf_config *config, const struct al_hf_meta *meta);
+
 extern const struct al_hf_family al_hf_family_bert;
 extern const struct al_hf_family al_hf_family_bert_ranking;
 extern const struct al_hf_family al_hf_family_modernbert;
 extern const struct al_hf_family al_hf_family_nomic;
+extern const struct al_hf_family al_hf_family_roberta;
+extern const struct al_hf_family al_hf_family_roberta_ranking;
 extern const struct al_hf_family al_hf_family_glm4;
 extern const struct al_hf_family al_hf_family_glm4moe;
 extern const struct al_hf_family al_hf_family_gpt_oss;
@@ -179,6 +193,7 @@ extern const struct al_hf_family al_hf_family_gemma2;
 extern const struct al_hf_family al_hf_family_gemma3;
 extern const struct al_hf_family al_hf_family_gemma3_seeing;
 extern const struct al_hf_family al_hf_family_mistral;
+extern const struct al_hf_family al_hf_family_mistral_windowed; /* what that is built as where the window matters */
 extern const struct al_hf_family al_hf_family_nemotron_h;
 extern const struct al_hf_family al_hf_family_nemotron_h_moe;
 extern const struct al_hf_family al_hf_family_phi3;

@@ -17,7 +17,7 @@ static const struct al_tensor_rule layer_rules[] = {
   { "ffn_down.weight", "mlp.down_proj.weight", { AL_SIZE_EMBD, AL_SIZE_FF }, AL_RULE_PLAIN },
 };
 
-static const struct al_hf_family windowed = {
+const struct al_hf_family al_hf_family_mistral_windowed = {
   .classes = classes,
   .architecture = "granite_swa",
   .model_rules = al_hf_decoder_rules,
@@ -32,7 +32,7 @@ static const struct al_hf_family windowed = {
 
 static const struct al_hf_family *variant(const struct al_hf_config *config)
 {
-  return al_hf_window_matters(config) ? &windowed : &al_hf_family_llama;
+  return al_hf_window_matters(config) ? &al_hf_family_mistral_windowed : &al_hf_family_llama;
 }
 
 const struct al_hf_family al_hf_family_mistral = {
