@@ -12,7 +12,8 @@ BUILD="gcc binutils libc6-dev make meson ninja-build pkg-config libllama-dev lib
 TEST="g++ clang-22 clang-format-22 clang-tidy-22 libclang-rt-22-dev python3 python3-openai python3-pytest
  python3-websockets nodejs npm openssl procps"
 ORACLE="python3-torch libopenblas0-pthread python3-transformers python3-tokenizers python3-safetensors python3-gguf
- python3-numpy python3-jinja2 python3-jsonschema python3-ollama llama.cpp-tools"
+ python3-numpy python3-jinja2 python3-jsonschema python3-rfc3339-validator python3-isoduration python3-fqdn
+ python3-ollama llama.cpp-tools"
 GPU="libggml0-backend-vulkan mesa-vulkan-drivers"
 
 packages=""

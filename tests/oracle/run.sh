@@ -4,7 +4,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "$1" && pwd) || exit 2
-ninja -C "$build" tests/oracle/oracle-probe tests/oracle/template-probe tests/oracle/syntax-probe tests/oracle/codec-probe >"$build/oracle.log" 2>&1 || {
+ninja -C "$build" tests/oracle/oracle-probe tests/oracle/template-probe tests/oracle/syntax-probe tests/oracle/codec-probe tests/oracle/schema-probe >"$build/oracle.log" 2>&1 || {
   cat "$build/oracle.log"
   exit 2
 }
@@ -19,6 +19,7 @@ run() {
 run test_codec.py --probe "$probes/codec-probe"
 run test_templates.py "$probes/template-probe"
 run test_syntax.py "$probes/syntax-probe"
+run test_schema.py "$probes/schema-probe"
 run test_tokens.py --probe "$probes/oracle-probe"
 run test_logits.py --probe "$probes/oracle-probe"
 run test_gguf.py --probe "$probes/oracle-probe"

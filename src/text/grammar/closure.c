@@ -131,7 +131,7 @@ static enum al_code go_back(struct al_gr_machine *machine, uint32_t node, struct
   uint32_t first = machine->nodes[node].first, count = machine->nodes[node].count;
   for (uint32_t i = 0; i < count; i++) {
     struct al_gr_frame frame = machine->frames[first + i];
-    bool is_round = machine->grammar->states[frame.state].op == AL_GR_REPEAT;
+    bool is_round = frame.count != AL_GR_NO_COUNT;
     AL_TRY(is_round ? finish_round(machine, frame, err) : al_gr_closure_add(machine, frame.state, frame.parent, err));
   }
   return AL_OK;
@@ -154,7 +154,7 @@ static enum al_code call(struct al_gr_machine *machine, struct al_gr_position po
   const struct al_gr_callee *callee = &machine->grammar->callees[state->arg];
   bool is_repeat = state->op == AL_GR_REPEAT;
   uint32_t back = is_repeat ? position.state : state->next;
-  AL_TRY(enter(machine, state->arg, (struct al_gr_frame){ back, 0, position.node }, err));
+  AL_TRY(enter(machine, state->arg, (struct al_gr_frame){ back, is_repeat ? 0 : AL_GR_NO_COUNT, position.node }, err));
   bool may_skip = callee->is_nullable || (is_repeat && callee->least == 0);
   return may_skip ? al_gr_closure_add(machine, state->next, position.node, err) : AL_OK;
 }

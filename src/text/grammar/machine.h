@@ -15,6 +15,7 @@
 constexpr uint32_t AL_GR_BOTTOM = 0;  /* node: nobody; returning to it ends the sentence */
 constexpr uint32_t AL_GR_UNKNOWN = 1; /* node: somebody; returning to it leaves what the set knows */
 constexpr uint32_t AL_GR_DEAD = 0;    /* set */
+constexpr uint32_t AL_GR_NO_COUNT = UINT32_MAX;
 constexpr uint32_t AL_GR_UNMADE = UINT32_MAX;
 
 constexpr uint32_t AL_GR_MAX_DEPTH = 240;        /* frames on top of each other: deeper calls cannot come */
@@ -25,8 +26,8 @@ constexpr size_t AL_GR_HARD_BYTES = 96 << 20;    /* an error */
 constexpr uint64_t AL_GR_MAX_WORK = 100'000'000; /* positions looked at, between two calls of al_gr_machine_begin */
 
 struct al_gr_frame {
-  uint32_t state; /* where to go on; a REPEAT state: whose body has come to an end */
-  uint32_t count; /* of repetitions begun before this one */
+  uint32_t state; /* where to go on; with a count: the REPEAT state whose body has come to an end */
+  uint32_t count; /* of repetitions before this one, or AL_GR_NO_COUNT: a plain call */
   uint32_t parent;
 };
 

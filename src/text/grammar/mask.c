@@ -137,7 +137,7 @@ static enum al_code strip_node(struct al_gr_machine *machine, uint32_t node, uin
   for (uint32_t i = 0; i < known.count; i++) {
     frames[i] = machine->frames[known.first + i];
     const struct al_gr_state *state = &machine->grammar->states[frames[i].state];
-    if (state->op != AL_GR_REPEAT)
+    if (frames[i].count == AL_GR_NO_COUNT)
       return AL_OK;
     frames[i].count = clamp_count(&machine->grammar->callees[state->arg], frames[i].count);
     frames[i].parent = AL_GR_UNKNOWN;

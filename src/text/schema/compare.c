@@ -2,6 +2,7 @@
 #include "text/schema/place.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 unsigned al_sch_type_of(const struct al_json *value)
 {
@@ -34,12 +35,19 @@ static int compare_mixed(int64_t whole, double real)
   return real > below ? -1 : 0;
 }
 
-/* Of a whole number from 2^63 to 2^64, which only its text has in full: 20 digits at most. */
-static bool wide_digits(const struct al_json *value, struct al_buf *text)
+/* A number from 2^63 on as an integer: what was written as one has all its digits only as text. false: 2^64 or more. */
+static bool read_wide(const struct al_json *value, uint64_t *number)
 {
-  al_json_print(text, value);
-  return !text->failed && text->size <= 20 && memchr(text->data, '.', text->size) == nullptr &&
-         memchr(text->data, 'e', text->size) == nullptr;
+  AL_CLEANUP(al_buf_done) struct al_buf text = {};
+  al_json_print(&text, value);
+  const char *digits = text.data != nullptr ? text.data : "";
+  double real = al_json_real(value, 0);
+  bool is_whole = strspn(digits, "0123456789") == text.size && text.size <= 20;
+  if (is_whole)
+    *number = strtoull(digits, nullptr, 10);
+  else if (real < 0x1p64)
+    *number = (uint64_t)real;
+  return is_whole || real < 0x1p64;
 }
 
 static int compare_reals(const struct al_json *a, const struct al_json *b)
@@ -49,10 +57,11 @@ static int compare_reals(const struct al_json *a, const struct al_json *b)
     return left < right ? -1 : 1;
   if (left < 0x1p63 || left > 0x1p64)
     return 0;
-  AL_CLEANUP(al_buf_done) struct al_buf left_text = {}, right_text = {};
-  if (!wide_digits(a, &left_text) || !wide_digits(b, &right_text) || left_text.size != right_text.size)
-    return 0;
-  return memcmp(left_text.data, right_text.data, left_text.size);
+  uint64_t left_whole, right_whole;
+  bool left_fits = read_wide(a, &left_whole), right_fits = read_wide(b, &right_whole);
+  if (!left_fits || !right_fits)
+    return left_fits ? -1 : right_fits;
+  return left_whole < right_whole ? -1 : left_whole > right_whole;
 }
 
 int al_sch_compare(const struct al_json *a, const struct al_json *b)

@@ -259,6 +259,17 @@ static unsigned implied_types(const struct al_json *schema)
   return types;
 }
 
+static void take_values(struct al_sch_facts *facts, const struct al_json *schema, size_t term)
+{
+  const struct al_json *constant = al_json_get(schema, "const"), *values = al_json_get(schema, "enum");
+  bool is_first =
+      facts->constant == nullptr && (constant != nullptr || (facts->values == nullptr && values != nullptr));
+  if (is_first)
+    facts->values_term = term;
+  facts->constant = facts->constant != nullptr ? facts->constant : constant;
+  facts->values = facts->values != nullptr ? facts->values : values;
+}
+
 enum al_code al_sch_conj_facts(struct al_sch_context *context, const struct al_sch_conj *conj,
                                struct al_sch_facts *facts)
 {
@@ -283,8 +294,7 @@ enum al_code al_sch_conj_facts(struct al_sch_context *context, const struct al_s
     lower_to(&facts->max_items, schema, "maxItems");
     raise_to(&facts->min_properties, schema, "minProperties");
     lower_to(&facts->max_properties, schema, "maxProperties");
-    facts->values = facts->values != nullptr ? facts->values : al_json_get(schema, "enum");
-    facts->constant = facts->constant != nullptr ? facts->constant : al_json_get(schema, "const");
+    take_values(facts, schema, i);
   }
   if (!has_type && implied != 0)
     facts->types &= implied;

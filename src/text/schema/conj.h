@@ -12,7 +12,7 @@
 
 constexpr size_t AL_SCH_MAX_TERMS = 64;
 
-enum { AL_SCH_DONE_LINKS = 1, AL_SCH_DONE_ANY_OF = 2, AL_SCH_DONE_ONE_OF = 4 };
+enum { AL_SCH_DONE_LINKS = 1, AL_SCH_DONE_ANY_OF = 2, AL_SCH_DONE_ONE_OF = 4, AL_SCH_DONE_VALUES = 8 };
 
 struct al_sch_term {
   const struct al_json *schema;
@@ -51,6 +51,7 @@ struct al_sch_facts {
   uint64_t min_properties, max_properties;
   const struct al_json *values; /* an "enum", or nullptr */
   const struct al_json *constant;
+  size_t values_term; /* that has them: the constant, or else the enum */
 };
 enum al_code al_sch_conj_facts(struct al_sch_context *context, const struct al_sch_conj *conj,
                                struct al_sch_facts *facts);

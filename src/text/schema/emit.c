@@ -117,12 +117,14 @@ static enum al_code emit_values(struct al_sch_emitter *e, const struct al_sch_co
                                 const struct al_sch_facts *facts)
 {
   const char *between = "";
+  struct al_sch_conj others = *conj; /* a list need not be searched for its own values */
+  others.terms[facts->values_term].done |= facts->constant == nullptr ? AL_SCH_DONE_VALUES : 0;
   struct al_json_iter it = al_json_iter(facts->values);
   bool is_constant = facts->constant != nullptr, more = is_constant || al_json_next(&it), any = false;
   while (more) {
     const struct al_json *value = is_constant ? facts->constant : it.value;
     bool admits;
-    AL_TRY(al_sch_conj_admits(&e->context, conj, value, &admits));
+    AL_TRY(al_sch_conj_admits(&e->context, &others, value, &admits));
     if (admits) {
       al_buf_str(e->out, between);
       put_value(e, value);

@@ -273,7 +273,7 @@ static bool is_hopeless(const struct object *o)
   for (size_t i = 0; i < o->n_members; i++)
     if (o->members[i].is_required && !o->members[i].is_possible)
       return true;
-  return !is_viable(o, 0, 0);
+  return o->least > o->most || !is_viable(o, 0, 0);
 }
 
 static void emit_places(struct object *o)

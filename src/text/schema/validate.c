@@ -106,13 +106,13 @@ static enum al_code check_links(struct validator *v, const struct al_sch_term *t
   return AL_OK;
 }
 
-static enum al_code check_values(struct validator *v, const struct al_json *schema, const struct al_json *value,
+static enum al_code check_values(struct validator *v, const struct al_sch_term *term, const struct al_json *value,
                                  const struct place *at, bool *ok)
 {
-  const struct al_json *constant = al_json_get(schema, "const"), *values = al_json_get(schema, "enum");
+  const struct al_json *constant = al_json_get(term->schema, "const"), *values = al_json_get(term->schema, "enum");
   if (constant != nullptr && !al_sch_equal(constant, value))
     return reject(v, at, ok, "is not the value of const");
-  if (values == nullptr)
+  if (values == nullptr || (term->done & AL_SCH_DONE_VALUES) != 0)
     return AL_OK;
   struct al_json_iter it = al_json_iter(values);
   while (al_json_next(&it)) {
@@ -245,7 +245,7 @@ static enum al_code check_type(struct validator *v, const struct al_sch_term *te
 static enum al_code check_all(struct validator *v, const struct al_sch_term *term, const struct al_json *value,
                               const struct place *at, bool *ok)
 {
-  AL_TRY(check_values(v, term->schema, value, at, ok));
+  AL_TRY(check_values(v, term, value, at, ok));
   if (*ok)
     AL_TRY(check_type(v, term, value, at, ok));
   if (*ok)

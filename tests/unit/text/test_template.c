@@ -151,8 +151,7 @@ static void stops_in_bounded_steps(void **)
     "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
     "{% for a in range(100000) recursive %}{{ loop(range(100000)) }}{% endfor %}",
     "{% set j = joiner() %}{% for a in range(100000) %}{% for b in range(99999) %}{{ j() }}{% endfor %}{% endfor %}",
-    "{% set c = cycler(1, 2) %}{% for a in range(100000) %}{% for b in range(99) %}{{ c.next() }}{% endfor %}{% endfor "
-    "%}",
+    "{% set c = cycler(1, 2) %}{% for a in range(100000) %}{{ c.next() ~ c.next() }}{% endfor %}",
     "{% for a in range(100000) %}{% block x scoped %}{% for b in range(99999) %}{% endfor %}{% endblock %}{% endfor %}",
     "{% for a in range(100000) %}{{ ('<' * 1000000) | striptags | urlencode | length }}{% endfor %}",
     "{% for a in range(100000) %}{{ ([1] * 100000) | map('string') | join | length }}{% endfor %}",
