@@ -45,6 +45,18 @@ def modernbert_tokenizer():
     return tokenizer, dict(unk_token="[UNK]", sep_token="[SEP]", pad_token="[PAD]", cls_token="[CLS]", mask_token="[MASK]")
 
 
+def roberta_tokenizer():
+    tokenizer = make_models.byte_level(make_models.Size(900, False), "gpt2", ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    ids = [tokenizer.token_to_id(t) for t in ("</s>", "<s>")]
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", ids[0]), ("<s>", ids[1]), add_prefix_space=False)
+    return tokenizer, dict(bos_token="<s>", eos_token="</s>", unk_token="<unk>", sep_token="</s>", pad_token="<pad>",
+                           cls_token="<s>", mask_token="<mask>")
+
+
+def roberta(**more):
+    return T.RobertaConfig(**SIZES, max_position_embeddings=514, pad_token_id=1, bos_token_id=0, eos_token_id=2, **more)
+
+
 IDS = dict(pad_token_id=0, eos_token_id=3, bos_token_id=2, cls_token_id=2, sep_token_id=3)
 
 
@@ -71,6 +83,8 @@ MODELS = {
     "bert-mean": (lambda: bert(type_vocab_size=1), T.BertModel, wordpiece, None),
     "bert-mlm-cased": (bert, T.BertForMaskedLM, lambda: wordpiece(lowercase=False), "mean"),
     "bert-rank": (lambda: bert(num_labels=1), T.BertForSequenceClassification, wordpiece, "rank"),
+    "roberta": (lambda: roberta(type_vocab_size=1), T.RobertaModel, roberta_tokenizer, "mean"),
+    "roberta-rank": (lambda: roberta(num_labels=1), T.RobertaForSequenceClassification, roberta_tokenizer, "rank"),
     "nomic": (nomic, T.NomicBertModel, wordpiece, "mean"),
     "modernbert": (modernbert, T.ModernBertModel, modernbert_tokenizer, "cls"),
     "modernbert-mlm": (modernbert, T.ModernBertForMaskedLM, modernbert_tokenizer, "mean"),

@@ -113,7 +113,7 @@ static int embedding_n_ctx(const struct llama_model *model, const struct al_load
   if (options->n_ctx > 0)
     return options->n_ctx < most ? options->n_ctx : most;
   most = most < MAX_EMBEDDING_N_CTX ? most : MAX_EMBEDDING_N_CTX;
-  uint64_t available = available_bytes(options) / 4;
+  uint64_t available = available_bytes(options) / 8;
   while (most > LEAST_AUTO_N_CTX && embedding_bytes(model, options, most) > available)
     most /= 2;
   return most;

@@ -47,6 +47,7 @@ struct al_hf_ssm {
 /* Of an encoder. */
 struct al_hf_encoder {
   int64_t n_positions; /* rows of learnt positions */
+  int64_t n_unused;    /* rows before them that no token has */
   int64_t n_types;     /* of texts: the first, the second of a pair */
   bool both_types;     /* the second of a pair has its own: the vocabulary is doubled for it (engine/llama/runner.h) */
   char second_segment[24];

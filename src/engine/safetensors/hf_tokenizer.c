@@ -131,6 +131,19 @@ static enum al_code read_merges(struct al_hf_tokenizer *t, const struct al_json 
   return AL_OK;
 }
 
+/* "cls" before, "sep" behind a text: each ["</s>", 2]. RobertaProcessing has two of them between the texts of a pair.
+ */
+static void read_ends(struct al_hf_tokenizer *t, const struct al_json *processor, bool twice)
+{
+  int32_t before = al_hf_tokenizer_id(t, al_json_str(al_json_at(al_json_get(processor, "cls"), 0)));
+  int32_t behind = al_hf_tokenizer_id(t, al_json_str(al_json_at(al_json_get(processor, "sep"), 0)));
+  t->add_bos = before >= 0;
+  t->add_eos = behind >= 0;
+  t->bos = before >= 0 ? before : t->bos;
+  t->eos = behind >= 0 ? behind : t->eos;
+  t->add_separator = twice && behind >= 0;
+}
+
 /* The first token of a TemplateProcessing's "single" that is no text is put before, one after the text behind it. */
 static void read_template(struct al_hf_tokenizer *t, const struct al_json *processor)
 {
@@ -142,6 +155,8 @@ static void read_template(struct al_hf_tokenizer *t, const struct al_json *proce
         read_template(t, it.value);
     return;
   }
+  if (al_str_is(type, "BertProcessing") || al_str_is(type, "RobertaProcessing"))
+    read_ends(t, processor, al_str_is(type, "RobertaProcessing"));
   if (!al_str_is(type, "TemplateProcessing"))
     return;
   bool text_seen = false;
@@ -309,6 +324,10 @@ void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *t, struct gguf_contex
   } else {
     gguf_set_arr_str(gguf, "tokenizer.ggml.merges", t->merges, t->n_merges);
     gguf_set_val_bool(gguf, "allm.tokenizer.ignore_merges", t->ignore_merges);
+  }
+  if (t->add_separator) {
+    gguf_set_val_u32(gguf, "tokenizer.ggml.seperator_token_id", (uint32_t)t->eos); /* spelt so */
+    gguf_set_val_bool(gguf, "tokenizer.ggml.add_sep_token", true);
   }
   set_id(gguf, "tokenizer.ggml.bos_token_id", t->bos);
   set_id(gguf, "tokenizer.ggml.eos_token_id", t->eos);

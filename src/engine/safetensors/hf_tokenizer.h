@@ -42,6 +42,7 @@ struct al_hf_tokenizer {
   int32_t bos, eos, unknown, padding; /* -1: none */
   bool add_bos;
   bool add_eos;
+  bool add_separator; /* another `eos` between the texts of a pair */
   bool ignore_merges; /* "gpt2": a word that is a token is not merged */
   bool lowercase;     /* "bert": letters lose case and accents */
   bool nfc;           /* text is to be normalised before */

@@ -158,6 +158,8 @@ static struct part_of part_of(const struct al_hf_config *c, const struct al_tens
     return (struct part_of){ qkv, q };
   if (has(rule, AL_RULE_V_OF_QKV))
     return (struct part_of){ qkv, q + size_of(c, AL_SIZE_KV) };
+  if (has(rule, AL_RULE_POSITIONS))
+    return (struct part_of){ c->encoder.n_unused + c->encoder.n_positions, c->encoder.n_unused };
   if (has(rule, AL_RULE_GATE_OF_BOTH))
     return (struct part_of){ 2 * c->n_ff, 0 };
   if (has(rule, AL_RULE_UP_OF_BOTH))

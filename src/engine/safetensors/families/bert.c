@@ -12,7 +12,7 @@ static const char *const ignored[] = { "embeddings.position_ids", "pooler.dense.
 static const char *const ignored_parts[] = { "cls.", nullptr };
 static const char *const ranking_ignored[] = { "embeddings.position_ids", nullptr };
 
-static const struct al_tensor_rule model_rules[] = {
+const struct al_tensor_rule al_hf_bert_model_rules[AL_HF_N_BERT_MODEL_RULES] = {
   { "token_embd.weight", "model.embeddings.word_embeddings.weight", { AL_SIZE_VOCAB, AL_SIZE_EMBD }, AL_RULE_PLAIN },
   { "token_types.weight",
     "model.embeddings.token_type_embeddings.weight",
@@ -21,7 +21,7 @@ static const struct al_tensor_rule model_rules[] = {
   { "position_embd.weight",
     "model.embeddings.position_embeddings.weight",
     { AL_SIZE_POSITIONS, AL_SIZE_EMBD },
-    AL_RULE_F32 },
+    AL_RULE_F32 | AL_RULE_POSITIONS },
   { "token_embd_norm.weight", "model.embeddings.LayerNorm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
   { "token_embd_norm.bias", "model.embeddings.LayerNorm.bias", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
 };
@@ -31,17 +31,23 @@ static const struct al_tensor_rule ranking_rules[] = {
     "model.embeddings.word_embeddings.weight",
     { AL_SIZE_VOCAB, AL_SIZE_EMBD },
     AL_RULE_BOTH_TYPES },
-  model_rules[1],
-  model_rules[2],
-  model_rules[3],
-  model_rules[4],
+  { "token_types.weight",
+    "model.embeddings.token_type_embeddings.weight",
+    { AL_SIZE_TYPES, AL_SIZE_EMBD },
+    AL_RULE_F32 },
+  { "position_embd.weight",
+    "model.embeddings.position_embeddings.weight",
+    { AL_SIZE_POSITIONS, AL_SIZE_EMBD },
+    AL_RULE_F32 | AL_RULE_POSITIONS },
+  { "token_embd_norm.weight", "model.embeddings.LayerNorm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
+  { "token_embd_norm.bias", "model.embeddings.LayerNorm.bias", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
   { "cls.weight", "model.pooler.dense.weight", { AL_SIZE_EMBD, AL_SIZE_EMBD }, AL_RULE_PLAIN },
   { "cls.bias", "model.pooler.dense.bias", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
   { "cls.output.weight", "classifier.weight", { AL_SIZE_ONE, AL_SIZE_EMBD }, AL_RULE_PLAIN },
   { "cls.output.bias", "classifier.bias", { AL_SIZE_ONE }, AL_RULE_PLAIN },
 };
 
-static const struct al_tensor_rule layer_rules[] = {
+const struct al_tensor_rule al_hf_bert_layer_rules[AL_HF_N_BERT_LAYER_RULES] = {
   { "attn_q.weight", "attention.self.query.weight", { AL_SIZE_EMBD, AL_SIZE_EMBD }, AL_RULE_PLAIN },
   { "attn_q.bias", "attention.self.query.bias", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
   { "attn_k.weight", "attention.self.key.weight", { AL_SIZE_EMBD, AL_SIZE_EMBD }, AL_RULE_PLAIN },
@@ -60,7 +66,7 @@ static const struct al_tensor_rule layer_rules[] = {
   { "layer_output_norm.bias", "output.LayerNorm.bias", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
 };
 
-static enum al_code read(struct al_hf_config *config, struct al_err *err)
+enum al_code al_hf_read_bert(struct al_hf_config *config, struct al_err *err)
 {
   static const struct al_hf_encoder_keys keys = {
     .layers = "num_hidden_layers",
@@ -74,7 +80,7 @@ static enum al_code read(struct al_hf_config *config, struct al_err *err)
   return al_hf_read_encoder(&keys, config, err);
 }
 
-static enum al_code prepare(struct al_hf_config *config, struct al_err *err)
+enum al_code al_hf_check_bert(struct al_hf_config *config, struct al_err *err)
 {
   struct al_str activation = al_json_str(al_json_get(config->root, "hidden_act"));
   struct al_str positions = al_json_str(al_json_get(config->root, "position_embedding_type"));
@@ -90,9 +96,9 @@ static enum al_code prepare(struct al_hf_config *config, struct al_err *err)
 }
 
 /* transformers keeps num_labels as the number of names in id2label, two where nothing is said. */
-static enum al_code prepare_ranking(struct al_hf_config *config, struct al_err *err)
+enum al_code al_hf_prepare_ranking(struct al_hf_config *config, struct al_err *err)
 {
-  AL_TRY(prepare(config, err));
+  AL_TRY(al_hf_check_bert(config, err));
   const struct al_json *labels = al_json_get(config->root, "id2label");
   int64_t n =
       labels != nullptr ? (int64_t)al_json_count(labels) : al_json_int(al_json_get(config->root, "num_labels"), 2);
@@ -106,7 +112,7 @@ static enum al_code prepare_ranking(struct al_hf_config *config, struct al_err *
   return AL_OK;
 }
 
-static void ranking_metadata(const struct al_hf_config *config, const struct al_hf_meta *meta)
+void al_hf_meta_ranking(const struct al_hf_config *config, const struct al_hf_meta *meta)
 {
   static const char *labels[] = { "score" };
   al_hf_meta_encoder(config, meta);
@@ -118,16 +124,16 @@ static void ranking_metadata(const struct al_hf_config *config, const struct al_
 const struct al_hf_family al_hf_family_bert = {
   .classes = embedding_classes,
   .architecture = "bert",
-  .model_rules = model_rules,
-  .n_model_rules = AL_COUNT(model_rules),
-  .layer_rules = layer_rules,
-  .n_layer_rules = AL_COUNT(layer_rules),
+  .model_rules = al_hf_bert_model_rules,
+  .n_model_rules = AL_HF_N_BERT_MODEL_RULES,
+  .layer_rules = al_hf_bert_layer_rules,
+  .n_layer_rules = AL_HF_N_BERT_LAYER_RULES,
   .layer_prefix = "model.encoder.layer",
   .ignored = ignored,
   .ignored_parts = ignored_parts,
   .roots = roots,
-  .read = read,
-  .prepare = prepare,
+  .read = al_hf_read_bert,
+  .prepare = al_hf_check_bert,
   .metadata = al_hf_meta_encoder,
 };
 
@@ -136,12 +142,12 @@ const struct al_hf_family al_hf_family_bert_ranking = {
   .architecture = "bert",
   .model_rules = ranking_rules,
   .n_model_rules = AL_COUNT(ranking_rules),
-  .layer_rules = layer_rules,
-  .n_layer_rules = AL_COUNT(layer_rules),
+  .layer_rules = al_hf_bert_layer_rules,
+  .n_layer_rules = AL_HF_N_BERT_LAYER_RULES,
   .layer_prefix = "model.encoder.layer",
   .ignored = ranking_ignored,
   .roots = roots,
-  .read = read,
-  .prepare = prepare_ranking,
-  .metadata = ranking_metadata,
+  .read = al_hf_read_bert,
+  .prepare = al_hf_prepare_ranking,
+  .metadata = al_hf_meta_ranking,
 };
