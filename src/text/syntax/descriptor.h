@@ -55,7 +55,8 @@ extern const struct al_syntax al_syntax_qwen3_coder, al_syntax_qwen3_coder_think
 extern const struct al_syntax al_syntax_glm, al_syntax_glm4;
 extern const struct al_syntax al_syntax_harmony;
 extern const struct al_syntax al_syntax_nemotron, al_syntax_nemotron_think;
-extern const struct al_syntax al_syntax_mistral, al_syntax_mistral_named, al_syntax_mistral_think;
+extern const struct al_syntax al_syntax_mistral, al_syntax_mistral_named, al_syntax_mistral_think,
+    al_syntax_mistral_tags;
 extern const struct al_syntax al_syntax_llama3;
 extern const struct al_syntax al_syntax_phi4, al_syntax_granite;
 extern const struct al_syntax al_syntax_deepseek, al_syntax_deepseek_named;

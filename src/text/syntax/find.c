@@ -17,6 +17,7 @@ static const struct row rows[] = {
   { { "<function=", "<parameter=" }, &al_syntax_qwen3_coder },
   { { "<arg_key>", "<arg_value>" }, &al_syntax_glm },
   { { "[TOOL_CALLS]", "[THINK]" }, &al_syntax_mistral_think },
+  { { "[TOOL_CALLS]", "<think>" }, &al_syntax_mistral_tags },
   { { "[TOOL_CALLS]", "[ARGS]" }, &al_syntax_mistral_named },
   { { "[TOOL_CALLS]" }, &al_syntax_mistral },
   { { "<｜tool▁calls▁begin｜>", "```json" }, &al_syntax_deepseek },

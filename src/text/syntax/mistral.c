@@ -48,9 +48,9 @@ static enum al_sx_verdict begin(struct al_syntax_parser *p, struct al_str view, 
   return is_json ? al_sx_wrapped_begin(p, view, is_last, used) : named_begin(p, view, at, is_last, used);
 }
 
-#define MISTRAL                                                                                                        \
-  .name = "mistral", .think_open = "[THINK]", .think_close = "[/THINK]", .openers = openers, .controls = controls,     \
-  .begin = begin, .body = al_sx_json_body
+#define MISTRAL  .name = "mistral", .openers = openers, .controls = controls, .begin = begin, .body = al_sx_json_body
+#define BRACKETS .think_open = "[THINK]", .think_close = "[/THINK]"
+#define TAGS     .think_open = "<think>", .think_close = "</think>"
 #define MISTRAL_NAMED                                                                                                  \
   .form = {                                                                                                            \
     .open = "",                                                                                                        \
@@ -63,6 +63,7 @@ static enum al_sx_verdict begin(struct al_syntax_parser *p, struct al_str view, 
 
 const struct al_syntax al_syntax_mistral = {
   MISTRAL,
+  BRACKETS,
   .form = { .open = "[TOOL_CALLS] [",
             .item_open = "",
             .item_close = "",
@@ -71,5 +72,6 @@ const struct al_syntax al_syntax_mistral = {
             .args_key = "arguments",
             .has_id = true },
 };
-const struct al_syntax al_syntax_mistral_named = { MISTRAL, MISTRAL_NAMED };
-const struct al_syntax al_syntax_mistral_think = { MISTRAL, MISTRAL_NAMED, .template_thinks = true };
+const struct al_syntax al_syntax_mistral_named = { MISTRAL, BRACKETS, MISTRAL_NAMED };
+const struct al_syntax al_syntax_mistral_think = { MISTRAL, BRACKETS, MISTRAL_NAMED, .template_thinks = true };
+const struct al_syntax al_syntax_mistral_tags = { MISTRAL, TAGS, MISTRAL_NAMED, .template_thinks = true };

@@ -85,6 +85,9 @@ static bool begins_named_call(const struct al_syntax_request *request, struct al
   return line != nullptr && al_sx_tool(request->tools, al_str_n(text.data, at)) != nullptr && take_char(text, &at, '{');
 }
 
+/* A call that begins bare says so early: an answer in JSON is not looked through again and again. */
+constexpr size_t MAX_CALL_HEAD = 1024;
+
 static ptrdiff_t find_bare(const struct al_syntax *syntax, const struct al_syntax_request *request, struct al_str text,
                            const struct scan *scan)
 {
@@ -94,6 +97,7 @@ static ptrdiff_t find_bare(const struct al_syntax *syntax, const struct al_synta
     at += size;
   at += al_sx_leading_space(al_sx_from(text, at));
   struct al_str rest = al_sx_from(text, at);
+  rest.size = al_min_size(rest.size, MAX_CALL_HEAD);
   bool begins = syntax->form.args_key != nullptr ? begins_json_call(request, rest) : begins_named_call(request, rest);
   return begins ? (ptrdiff_t)at : -1;
 }
