@@ -307,7 +307,8 @@ enum al_code al_api_read_reasoning_effort(const struct al_api_param *param, cons
   for (size_t i = 0; i < AL_COUNT(words); i++)
     if (al_str_is(value, words[i])) {
       params->reasoning_effort = words[i];
-      params->sets_thinking = i == 0;
+      params->sets_thinking = true;
+      params->thinks = i > 0;
       return AL_OK;
     }
   return al_fail_param(err, param->name, "%s must be none, minimal, low, medium, high, xhigh or max", param->name);

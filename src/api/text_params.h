@@ -64,7 +64,7 @@ enum al_code al_api_check_text_format(const struct al_json *format, const char *
 
 /* Table readers of what conversations share. */
 al_api_param_fn al_api_read_lora;             /* lora.c */
-al_api_param_fn al_api_read_reasoning_effort; /* a word for the template; "none" also says enable_thinking: false */
+al_api_param_fn al_api_read_reasoning_effort; /* a word for the template, and enable_thinking: "none" is false */
 
 /* {"messages": [...], "tools"?, "reasoning_effort"?, "enable_thinking"?, <chat_template_kwargs>}: what the chat
  * template sees. The messages are written between the two. */

@@ -115,8 +115,8 @@ def test_wrong_parameter(server):
 
 
 def test_unsupported_parameters_are_named(server):
-    for field, value in [("n", 3), ("logprobs", True), ("response_format", {"type": "json_object"}),
-                         ("tools", [{"type": "function", "function": {"name": "f"}}])]:
+    for field, value in [("audio", {"voice": "alloy", "format": "wav"}), ("store", True), ("verbosity", "low"),
+                         ("prediction", {"type": "content", "content": "x"}), ("functions", [{"name": "f"}])]:
         with pytest.raises(openai.BadRequestError) as error:
             server.client.chat.completions.create(model=server.model, messages=HELLO, **{field: value})
         assert error.value.param.startswith(field), field
