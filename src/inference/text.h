@@ -93,7 +93,8 @@ struct al_text_request {
   struct al_token_span tokens; /* when not empty instead of `prompt`: as they are, nothing added */
   struct al_str suffix; /* with `prompt`, data not nullptr: fill in the middle; AL_UNSUPPORTED without FIM tokens */
   struct al_sampling sampling; /* choice i uses seed + i */
-  int64_t max_tokens;          /* 0: until the context is full; of each choice */
+  int64_t max_tokens;          /* of each choice; 0: until the context is full; -1: none, the prompt is read and that is
+                                  all (finish LENGTH) */
   int n;                       /* choices; 0: 1 */
   int logprobs;                /* 0: none; k > 0: of the chosen token and the k-1 most probable */
   bool prompt_logprobs;        /* the prompt's as well, and its text (echo) */

@@ -13,7 +13,8 @@ struct al_constraint_ops {
   /* May this token come next? Asked about the token that the sampler chose from unmasked logits; when the answer is yes
    * no mask is made. */
   bool (*allows)(void *state, int32_t token);
-  /* One bit a token (bit i % 64 of word i / 64), borrowed until `accept`; *mask nullptr: everything is allowed. */
+  /* When it leaves no token that the request may have, the generation ends there (AL_END_STOP).
+   * One bit a token (bit i % 64 of word i / 64), borrowed until `accept`; *mask nullptr: everything is allowed. */
   enum al_code (*mask)(void *state, const uint64_t **mask, struct al_err *err);
   /* The token has been chosen. */
   enum al_code (*accept)(void *state, int32_t token, struct al_err *err);

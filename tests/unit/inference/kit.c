@@ -34,7 +34,7 @@ static void note_tokens(struct answer *answer, const struct al_text_event *event
 
 static void note_call(struct answer *answer, const struct al_text_event *event)
 {
-  assert_in_range(event->call, 0, MOST_CALLS - 1);
+  assert_true(event->call >= 0 && event->call < MOST_CALLS);
   struct call *call = &answer->calls[event->call];
   assert_false(call->ended);
   if (event->kind == AL_TEXT_CALL_BEGIN) {
@@ -67,7 +67,7 @@ static void note_prompt(struct client *client, const struct al_text_event *event
 
 static void note(struct client *client, const struct al_text_event *event)
 {
-  assert_in_range(event->choice, 0, MOST_CHOICES - 1);
+  assert_true(event->choice >= 0 && event->choice < MOST_CHOICES);
   struct answer *answer = &client->answers[event->choice];
   if (event->kind != AL_TEXT_PROMPT)
     note_tokens(answer, event);

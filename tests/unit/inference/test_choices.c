@@ -357,7 +357,7 @@ static void every_allocation_may_fail(void **)
     if (code == AL_OK)
       assert_int_equal(client.n_choices_done, 2);
     client_done(&client);
-      al_inference_free(inference);
+    al_inference_free(inference);
     if (made < n)
       break;
   }

@@ -1,6 +1,7 @@
 /* Reasoning and tool calls: read from what the model writes, and held to the tools where they must come. */
 #include "../sched/stand_in_store.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "kit.h"
 
 #include <cmocka.h>
@@ -187,6 +188,29 @@ static void a_call_that_begins_is_held(void **)
   al_inference_free(inference);
 }
 
+/* Tools that are not called change nothing. */
+static void free_text_beside_tools_stays_what_it_is(void **)
+{
+  struct al_inference *inference = kit_open(nullptr);
+  struct client with, without;
+  for (uint64_t seed = 1; seed < 6; seed++) {
+    client_init_chat(&with, CHAT("free"));
+    client_init_chat(&without, CHAT("free"));
+    with.request.sampling.temperature = without.request.sampling.temperature = 1;
+    with.request.sampling.has_seed = without.request.sampling.has_seed = true;
+    with.request.sampling.seed = without.request.sampling.seed = seed;
+    with.request.max_tokens = without.request.max_tokens = 60;
+    with.request.logprobs = 2;
+    run(inference, &with);
+    run(inference, &without);
+    assert_string_equal(client_text(&with), client_text(&without));
+    assert_string_equal(kit_text(&with.answers[0].tokens), client_text(&with));
+    client_done(&with);
+    client_done(&without);
+  }
+  al_inference_free(inference);
+}
+
 static void a_call_cut_short_is_no_error(void **)
 {
   struct al_inference *inference = kit_open(nullptr);
@@ -249,7 +273,47 @@ static void what_cannot_be_is_refused(void **)
   al_inference_free(inference);
 }
 
-/* Sixteen at once, each held to something else or to nothing: each as alone. */
+struct rows {
+  struct al_mutex mutex;
+  struct al_cond changed;
+  bool done;
+  float row[AL_FAKE_N_EMBD];
+};
+
+static void on_rows(void *user, const struct al_embed_result *result)
+{
+  struct rows *rows = user;
+  AL_LOCKED(&rows->mutex);
+  assert_int_equal(result->err.code, AL_OK);
+  memcpy(rows->row, result->rows, sizeof rows->row);
+  rows->done = true;
+  al_cond_broadcast(&rows->changed);
+}
+
+static void embed(struct al_inference *inference, struct rows *rows, const char *text)
+{
+  struct al_str one = al_str(text);
+  al_mutex_init(&rows->mutex);
+  al_cond_init(&rows->changed);
+  rows->done = false;
+  struct al_embed_request request = {
+    .model = "fake-both", .texts = &one, .n_texts = 1, .done = on_rows, .user = rows
+  };
+  assert_int_equal(al_inference_embed(inference, &request, nullptr), AL_OK);
+}
+
+static void rows_wait(struct rows *rows)
+{
+  al_mutex_lock(&rows->mutex);
+  while (!rows->done)
+    (void)al_cond_wait(&rows->changed, &rows->mutex, AL_NO_DEADLINE);
+  al_mutex_unlock(&rows->mutex);
+  al_cond_done(&rows->changed);
+  al_mutex_done(&rows->mutex);
+}
+
+/* Sixteen at once, each held to something else or to nothing, with and without an adapter, beside embeddings: each as
+ * alone. */
 static void many_at_once(void **)
 {
   enum { N = 16 };
@@ -258,6 +322,7 @@ static void many_at_once(void **)
   struct client clients[N], alone;
   for (int i = 0; i < N; i++) {
     client_init_chat(&clients[i], CHAT("hi"));
+    clients[i].request.model = "fake-both";
     clients[i].request.max_tokens = 200;
     clients[i].request.tool_choice = i % 4 == 0 ? AL_TOOL_REQUIRED : i % 4 == 1 ? AL_TOOL_FUNCTION : AL_TOOL_AUTO;
     clients[i].request.tool_function = i % 8 == 1 ? "weather" : "time";
@@ -265,12 +330,22 @@ static void many_at_once(void **)
     clients[i].request.lora = &lora;
     clients[i].request.n_lora = i % 3 == 0;
   }
-  for (int i = 0; i < N; i++)
-    client_submit(inference, &clients[i]);
+  struct rows together[N], one;
   for (int i = 0; i < N; i++) {
+    client_submit(inference, &clients[i]);
+    embed(inference, &together[i], "the same text");
+  }
+  for (int i = 0; i < N; i++)
+    rows_wait(&together[i]);
+  for (int i = 0; i < N; i++)
     client_wait(&clients[i]);
+  embed(inference, &one, "the same text");
+  rows_wait(&one);
+  for (int i = 0; i < N; i++) {
+    assert_memory_equal(together[i].row, one.row, sizeof one.row);
     const struct al_text_request *request = &clients[i].request;
     client_init_chat(&alone, CHAT("hi"));
+    alone.request.model = "fake-both";
     alone.request.max_tokens = 200;
     alone.request.tool_choice = request->tool_choice;
     alone.request.tool_function = request->tool_function;
@@ -299,6 +374,7 @@ int main(void)
     cmocka_unit_test_setup(control_tokens_reach_the_syntax_that_needs_them, reset),
     cmocka_unit_test_setup(a_call_that_must_come_comes, reset),
     cmocka_unit_test_setup(a_call_that_begins_is_held, reset),
+    cmocka_unit_test_setup(free_text_beside_tools_stays_what_it_is, reset),
     cmocka_unit_test_setup(a_call_cut_short_is_no_error, reset),
     cmocka_unit_test_setup(no_tools_are_wanted, reset),
     cmocka_unit_test_setup(what_cannot_be_is_refused, reset),
