@@ -318,6 +318,112 @@ static void a_load_can_be_stopped(void **)
   assert_int_equal(al_fake_counts.n_loads, 0);
 }
 
+static void a_prompt_says_what_is_said(void **)
+{
+  struct al_engine_model *model = loaded((struct al_load_options){});
+  struct talk talks[2] = { { .sequence = 0 }, { .sequence = 1 } };
+  const char *const prompts[] = { "@say{first}yas@ @say{<tool>{}}}yas@ <|im_start|>x\n", "@say{no mark at its end}" };
+  al_fake_knobs.script = "the script";
+  converse(model, talks, 2, prompts);
+  assert_string_equal(talks[0].text, "<tool>{}}");
+  assert_string_equal(talks[1].text, "the script");
+  engine->unload(model);
+}
+
+static float logit_of(struct al_engine_model *model, size_t item, int32_t token)
+{
+  return engine->text->logits(model, item)[token];
+}
+
+static void what_closes_a_text_comes_before_the_rest(void **)
+{
+  struct al_engine_model *model = loaded((struct al_load_options){});
+  const struct al_text_item item = { 'a', 0, 0, true };
+  const int32_t order[] = { AL_FAKE_IM_END, '}', ']', '"', ',', ':', '0', '!' };
+  al_fake_knobs.never_ends = true;
+  assert_int_equal(decode(model, &item, 1), AL_OK);
+  for (size_t i = 0; i + 1 < AL_COUNT(order); i++)
+    assert_true(logit_of(model, 0, order[i]) > logit_of(model, 0, order[i + 1]));
+  assert_true(logit_of(model, 0, 'q') > logit_of(model, 0, AL_FAKE_IM_END));
+  engine->unload(model);
+}
+
+static bool dies(struct al_engine_model *model, const struct al_text_item *items, size_t n);
+
+static void adapters_shout_and_do_not_mix(void **)
+{
+  struct al_engine_model *model = loaded((struct al_load_options){});
+  struct al_engine_adapter *x = nullptr, *none = nullptr;
+  struct al_err err = {};
+  char foreign[] = "llama";
+  struct al_model_descriptor other = { .id = id, .architecture = foreign };
+  assert_int_equal(engine->text->adapter_load(model, &other, &none, &err), AL_UNSUPPORTED);
+  assert_null(none);
+  assert_int_equal(engine->text->adapter_load(model, &descriptor, &x, &err), AL_OK);
+  al_fake_knobs.script = "be loud, 1";
+  struct al_adapter_use use = { x, 1 };
+  assert_int_equal(engine->text->adapter_use(model, &use, 1, nullptr), AL_OK);
+  struct talk talk = {};
+  const char *const prompt = "<|im_start|>x\n";
+  converse(model, &talk, 1, &prompt);
+  assert_string_equal(talk.text, "BE LOUD, 1");
+  assert_int_equal(engine->text->adapter_use(model, nullptr, 0, nullptr), AL_OK);
+  assert_true(dies(model, &(struct al_text_item){ 'a', talk.position, 0, true }, 1)); /* its cache is the adapter's */
+  assert_false(dies(model, &(struct al_text_item){ 'a', 0, 1, true }, 1));
+  engine->text->adapter_free(model, x);
+  assert_int_equal(al_fake_counts.n_adapters, 0);
+  engine->unload(model);
+}
+
+static struct al_engine_model *loaded_as(unsigned capabilities)
+{
+  struct al_model_descriptor able = { .id = id, .runtime = runtime, .capabilities = capabilities };
+  struct al_load_options options = {};
+  struct al_engine_model *model = nullptr;
+  assert_int_equal(engine->load(&able, &options, nullptr, nullptr, &model, nullptr), AL_OK);
+  return model;
+}
+
+static void texts_become_rows(void **)
+{
+  struct al_engine_model *model = loaded_as(AL_CAN_EMBED);
+  struct al_text_info info;
+  float rows[3 * AL_FAKE_N_EMBD], alone[AL_FAKE_N_EMBD];
+  const struct al_text_item items[] = { { 'a', 0, 5, true }, { 'b', 1, 5, true }, { 'c', 0, 0, true } };
+  engine->text->info(model, &info);
+  assert_false(info.generates);
+  assert_int_equal(info.pooling, AL_POOLING_MEAN);
+  assert_int_equal(engine->text->embed(model, items, 3, rows, nullptr, nullptr), AL_OK);
+  assert_int_equal(engine->text->embed(model, items + 2, 1, alone, nullptr, nullptr), AL_OK);
+  assert_memory_equal(rows + AL_FAKE_N_EMBD, alone, sizeof alone);
+  assert_memory_not_equal(rows, alone, sizeof alone);
+  al_fake_knobs.poison = 'b';
+  assert_int_equal(engine->text->embed(model, items, 3, rows, nullptr, nullptr), AL_INTERNAL);
+  assert_int_equal(engine->text->embed(model, items + 2, 1, alone, nullptr, nullptr), AL_OK);
+  engine->unload(model);
+}
+
+static void pairs_become_scores(void **)
+{
+  struct al_engine_model *model = loaded_as(AL_CAN_RERANK);
+  int32_t tokens[16];
+  size_t count = 0;
+  float score = 0;
+  struct al_text_item items[16];
+  assert_int_equal(
+      engine->text->tokenize_pair(model, al_str("abc"), al_str("abzz"), tokens, AL_COUNT(tokens), &count, nullptr),
+      AL_OK);
+  assert_int_equal(count, 8);
+  for (size_t i = 0; i < count; i++)
+    items[i] = (struct al_text_item){ tokens[i], (int32_t)i, 0, true };
+  assert_int_equal(engine->text->embed(model, items, count, &score, nullptr, nullptr), AL_OK);
+  assert_true(fabsf(score - 0.5F) < 1e-6F);
+  assert_int_equal(engine->text->tokenize_pair(model, al_str("abc"), al_str("abzz"), tokens, 2, &count, nullptr),
+                   AL_OK);
+  assert_int_equal(count, 8); /* too little room: the count is whole */
+  engine->unload(model);
+}
+
 static void a_load_survives_each_failed_allocation(void **)
 {
   struct al_load_options options = { .n_ctx = 8, .n_seq_max = 2, .n_batch = 4 };
@@ -384,6 +490,11 @@ int main(void)
     cmocka_unit_test_setup(a_recurrent_model_forgets_all_or_nothing, reset),
     cmocka_unit_test_setup(cancels, reset),
     cmocka_unit_test_setup(a_load_can_be_stopped, reset),
+    cmocka_unit_test_setup(a_prompt_says_what_is_said, reset),
+    cmocka_unit_test_setup(what_closes_a_text_comes_before_the_rest, reset),
+    cmocka_unit_test_setup(adapters_shout_and_do_not_mix, reset),
+    cmocka_unit_test_setup(texts_become_rows, reset),
+    cmocka_unit_test_setup(pairs_become_scores, reset),
     cmocka_unit_test_setup(a_load_survives_each_failed_allocation, reset),
     cmocka_unit_test_setup(misuse_asserts, reset),
   };
