@@ -10,6 +10,7 @@
 #include "codec/json.h"
 
 constexpr size_t MAX_JOBS = 4096;
+constexpr int64_t RETRY_MS = 5000; /* so long after a write that failed, the next is expected to fail */
 constexpr int64_t PRUNE_MS = (int64_t)10 * 60 * 1000;
 
 struct job {
@@ -30,6 +31,7 @@ struct al_response_store {
   struct al_mutex lock;
   struct al_cond waited; /* a JOB_WAIT is done */
   struct al_err problem; /* of the last write */
+  int64_t problem_ns;    /* when that was */
   bool closing;          /* the queue is closed */
 };
 
@@ -39,6 +41,7 @@ static void note_write(struct al_response_store *store, enum al_code code, const
 {
   AL_LOCKED(&store->lock);
   store->problem = code == AL_OK ? (struct al_err){} : *err;
+  store->problem_ns = al_now_ns();
 }
 
 static void prune(struct al_response_store *store)
@@ -255,9 +258,11 @@ void al_response_store_wait(struct al_response_store *store)
 enum al_code al_response_store_problem(struct al_response_store *store, struct al_err *err)
 {
   AL_LOCKED(&store->lock);
-  if (store->problem.code != AL_OK)
-    *err = store->problem;
-  return store->problem.code;
+  bool is_recent = al_now_ns() - store->problem_ns < RETRY_MS * AL_NS_PER_MS;
+  if (store->problem.code == AL_OK || !is_recent)
+    return AL_OK;
+  *err = store->problem;
+  return err->code;
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */

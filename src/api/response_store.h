@@ -25,7 +25,7 @@ enum al_code al_response_store_open(const struct al_response_store_options *opti
 void al_response_store_free(struct al_response_store *store);
 /* Returns when all that was given before is done. Accepts nullptr. */
 void al_response_store_wait(struct al_response_store *store);
-/* AL_OK while the last write worked; otherwise why the next may not. */
+/* AL_OK unless a write has just failed: then why the next may. */
 enum al_code al_response_store_problem(struct al_response_store *store, struct al_err *err);
 
 struct al_response_record {

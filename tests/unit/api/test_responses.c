@@ -239,6 +239,64 @@ static void items_become_messages(void **state)
   done(&f);
 }
 
+static void items_stand_in_the_order_of_the_model(void **state)
+{
+  (void)state;
+  struct fixture f;
+  static const char *const pieces[] = { "{\"a\":", "1}", nullptr };
+  post(&f, "{" INPUT ",\"tools\":[{\"type\":\"function\",\"name\":\"f\"},{\"type\":\"mystery\"}]}");
+  play_started(3);
+  play_reasoning("hm");
+  play_delta("first");
+  play_call(0, "f", true, pieces);
+  play_delta("second");
+  play_call(1, "f", false, pieces);
+  play_done(AL_FINISH_TOOL_CALLS, 9);
+  struct al_json_doc *doc = sent_json(&f.exchange);
+  static const char *const types[] = { "reasoning", "message", "function_call", "message", "function_call" };
+  assert_int_equal(al_json_count(al_json_get(al_json_root(doc), "output")), AL_COUNT(types));
+  for (size_t i = 0; i < AL_COUNT(types); i++) {
+    char path[32];
+    (void)snprintf(path, sizeof path, "output.%zu.type", i);
+    assert_string_equal(json_text(doc, path), types[i]);
+  }
+  assert_string_equal(json_text(doc, "output.0.content.0.text"), "hm");
+  assert_string_equal(json_text(doc, "output.1.content.0.text"), "first");
+  assert_string_equal(json_text(doc, "output.2.arguments"), "{\"a\":1}");
+  assert_string_equal(json_text(doc, "output.2.status"), "completed");
+  assert_string_equal(json_text(doc, "output.3.content.0.text"), "second");
+  assert_string_equal(json_text(doc, "output.4.status"), "incomplete");
+  assert_string_equal(json_text(doc, "tools.1.type"), "mystery");
+  al_json_doc_free(doc);
+  done(&f);
+}
+
+static void calls_and_their_results_become_messages(void **state)
+{
+  (void)state;
+  struct fixture f;
+  post(&f,
+       "{\"model\":\"tiny\",\"input\":["
+       "{\"role\":\"user\",\"content\":\"q\"},"
+       "{\"type\":\"reasoning\",\"summary\":[],\"content\":[{\"type\":\"reasoning_text\",\"text\":\"hm\"}]},"
+       "{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"},"
+       "{\"type\":\"function_call\",\"call_id\":\"c2\",\"name\":\"g\",\"arguments\":\"cut\"},"
+       "{\"type\":\"function_call_output\",\"call_id\":\"c2\",\"output\":[{\"type\":\"input_text\",\"text\":\"r2\"}]},"
+       "{\"type\":\"function_call_output\",\"call_id\":\"c1\",\"output\":\"r1\"},"
+       "{\"type\":\"message\",\"role\":\"assistant\",\"content\":\"done\"}]}");
+  assert_string_equal(submitted.chat,
+                      "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"},"
+                      "{\"role\":\"assistant\",\"content\":\"\",\"reasoning_content\":\"hm\",\"tool_calls\":["
+                      "{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1}}},"
+                      "{\"id\":\"c2\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"cut\"}}]},"
+                      "{\"role\":\"tool\",\"content\":\"r2\",\"tool_call_id\":\"c2\",\"name\":\"g\"},"
+                      "{\"role\":\"tool\",\"content\":\"r1\",\"tool_call_id\":\"c1\",\"name\":\"f\"},"
+                      "{\"role\":\"assistant\",\"content\":\"done\"}]}");
+  play_started(1);
+  play_done(AL_FINISH_STOP, 0);
+  done(&f);
+}
+
 static void harmless_parameters_pass(void **state)
 {
   (void)state;
@@ -351,6 +409,8 @@ int main(void)
     cmocka_unit_test(a_failure_in_the_stream),
     cmocka_unit_test(the_answer_tells_the_sampling_in_effect),
     cmocka_unit_test(items_become_messages),
+    cmocka_unit_test(items_stand_in_the_order_of_the_model),
+    cmocka_unit_test(calls_and_their_results_become_messages),
     cmocka_unit_test(harmless_parameters_pass),
     cmocka_unit_test(each_wrong_field_is_named),
     cmocka_unit_test(a_stream_without_memory_is_not_completed),
