@@ -13,9 +13,9 @@ meson compile -C "$build" >"$build/compile.log" 2>&1 || { cat "$build/compile.lo
 meson test -C "$build" --no-rebuild --suite unit --print-errorlogs
 
 node_modules="$build/node_modules"
-if [ ! -d "$node_modules/openai" ]; then
-  npm install --silent --no-audit --no-fund --no-save --prefix "$build" openai ||
-    echo "test: the Node client could not be installed: its tests will be skipped" >&2
+if [ ! -d "$node_modules/openai" ] || [ ! -d "$node_modules/@anthropic-ai/sdk" ]; then
+  npm install --silent --no-audit --no-fund --no-save --prefix "$build" openai @anthropic-ai/sdk ||
+    echo "test: the Node clients could not be installed: their tests will be skipped" >&2
 fi
 ALLM_BUILD=$(realpath "$build")
 export ALLM_BUILD

@@ -49,6 +49,35 @@ test("the chat stream helper", async () => {
   assert.ok(final.choices[0].message.content.length > 0);
 });
 
+test("a tool must be called, and its arguments are put together from a stream", async () => {
+  const parameters = { type: "object", properties: { a: { type: "integer" } }, required: ["a"], additionalProperties: false };
+  const common = { model, messages, tools: [{ type: "function", function: { name: "f", parameters } }], max_tokens: 600,
+                   tool_choice: "required", parallel_tool_calls: false, temperature: 0 };
+  const whole = await client.chat.completions.create(common);
+  assert.equal(whole.choices[0].finish_reason, "tool_calls");
+  const call = whole.choices[0].message.tool_calls[0].function;
+  assert.ok(Number.isInteger(JSON.parse(call.arguments).a));
+  const final = await client.chat.completions.stream(common).finalChatCompletion();
+  assert.equal(final.choices[0].message.tool_calls[0].function.arguments, call.arguments);
+});
+
+test("structured output", async () => {
+  const schema = { type: "object", properties: { ok: { type: "boolean" } }, required: ["ok"], additionalProperties: false };
+  const answer = await client.chat.completions.parse(
+    { model, messages, max_tokens: 200, response_format: { type: "json_schema", json_schema: { name: "x", schema, strict: true } } });
+  assert.equal(typeof answer.choices[0].message.parsed.ok, "boolean");
+});
+
+test("completions", async () => {
+  const answer = await client.completions.create({ model, prompt: ["Once", "upon"], n: 2, max_tokens: 4, logprobs: 1, echo: true });
+  assert.deepEqual(answer.choices.map((choice) => choice.index), [0, 1, 2, 3]);
+  assert.ok(answer.choices[2].text.startsWith("upon"));
+  let text = "";
+  const common = { model, prompt: "Once", max_tokens: 4, temperature: 0 };
+  for await (const chunk of await client.completions.create({ ...common, stream: true })) text += chunk.choices[0]?.text ?? "";
+  assert.equal(text, (await client.completions.create(common)).choices[0].text);
+});
+
 test("responses, whole and streamed, is the same", async () => {
   const common = { model, input: "Who are you?", temperature: 0, max_output_tokens: 24 };
   const whole = await client.responses.create(common);
@@ -76,8 +105,8 @@ test("errors", async () => {
                        (error) => error instanceof OpenAI.NotFoundError && error.code === "model_not_found");
   await assert.rejects(client.chat.completions.create({ model, messages, temperature: "hot" }),
                        (error) => error instanceof OpenAI.BadRequestError && error.param === "temperature");
-  await assert.rejects(client.responses.create({ model, input: "x", store: true }),
-                       (error) => error instanceof OpenAI.BadRequestError && error.param === "store");
+  await assert.rejects(client.responses.create({ model, input: "x", conversation: "conv_1" }),
+                       (error) => error instanceof OpenAI.BadRequestError && error.param === "conversation");
   await assert.rejects(client.responses.create({ model, input: "word ".repeat(60_000) }),
                        (error) => error.code === "context_length_exceeded");
 });
