@@ -1,6 +1,6 @@
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "codec/json.h"
+#include "codec/json_python.h"
 #include "os/file.h"
 #include "store/describe.h"
 #include "store/family.h"
@@ -12,7 +12,7 @@ static enum al_code read_json(const char *path, struct al_json_doc **doc, struct
 {
   AL_CLEANUP(al_buf_done) struct al_buf text = {};
   AL_TRY(al_file_read(path, MAX_CONFIG_BYTES, &text, err));
-  AL_TRY(al_json_parse(al_buf_view(&text), doc, err));
+  AL_TRY(al_json_parse_python(&text, doc, err));
   if (al_json_kind(al_json_root(*doc)) != AL_JSON_OBJECT)
     return al_fail(err, AL_MODEL_CORRUPT, "it is no JSON object");
   return AL_OK;

@@ -1,6 +1,7 @@
 #include "engine/safetensors/hf_config.h"
 
 #include "base/buf.h"
+#include "codec/json_python.h"
 #include "engine/llama/yarn.h"
 #include "os/file.h"
 
@@ -15,29 +16,6 @@ constexpr int64_t MAX_HEADS = 1 << 14;
 constexpr int64_t MAX_HEAD_DIM = 1 << 14;
 constexpr int64_t MAX_VOCAB = 1 << 24;
 constexpr int64_t MAX_CONTEXT = 1 << 28;
-
-/* Python writes Infinity, which is no JSON: it becomes null, "no bound". True when there was one. */
-static bool without_infinity(struct al_buf *text)
-{
-  constexpr char infinity[] = "Infinity";
-  constexpr size_t length = sizeof infinity - 1;
-  bool found = false;
-  bool in_string = false;
-  for (size_t i = 0; i < text->size; i++) {
-    char c = text->data[i];
-    if (c == '\\' && in_string)
-      i++;
-    else if (c == '"')
-      in_string = !in_string;
-    else if (!in_string && i + length <= text->size && memcmp(text->data + i, infinity, length) == 0) {
-      if (i > 0 && text->data[i - 1] == '-')
-        text->data[i - 1] = ' ';
-      memcpy(text->data + i, "null    ", length);
-      found = true;
-    }
-  }
-  return found;
-}
 
 enum al_code al_hf_read_json(const char *directory, const char *name, size_t max_bytes, struct al_json_doc **doc,
                              struct al_err *err)
@@ -54,9 +32,7 @@ enum al_code al_hf_read_json(const char *directory, const char *name, size_t max
     return al_fail(err, AL_MODEL_CORRUPT, "%s is larger than %zu bytes", name, max_bytes);
   if (code != AL_OK)
     return al_fail(err, code, "%s", cause.message);
-  code = al_json_parse(al_buf_view(&text), doc, &cause);
-  if (code == AL_INVALID_REQUEST && without_infinity(&text))
-    code = al_json_parse(al_buf_view(&text), doc, &cause);
+  code = al_json_parse_python(&text, doc, &cause);
   if (code == AL_OK)
     return AL_OK;
   return al_fail(err, code == AL_INVALID_REQUEST ? AL_MODEL_CORRUPT : code, "%s: %s", name, cause.message);

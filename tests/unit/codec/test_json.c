@@ -1,4 +1,4 @@
-#include "codec/json.h"
+#include "codec/json_python.h"
 
 #include "base/alloc.h"
 
@@ -355,6 +355,37 @@ static void repairs_invalid_utf8(void **state)
   assert_string_equal(out.data, "[\"a\xef\xbf\xbd\xef\xbf\xbd\\\"\xef\xbf\xbd\",\"\\u0000\",\"\"]");
 }
 
+/* Files that Python wrote; what stands in a string stays. */
+static void reads_the_infinity_of_python(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text, *want; /* nullptr: refused */
+  } cases[] = {
+    { "[0.0, Infinity]", "[0.0,null]" },
+    { "{\"a\":-Infinity,\"b\":\"Infinity \\\"Infinity\"}", "{\"a\":null,\"b\":\"Infinity \\\"Infinity\"}" },
+    { "{\"Infinity\":1}", "{\"Infinity\":1}" },
+    { "[NaN]", nullptr },
+    { "[Infinit]", nullptr },
+    { "[Infinity", nullptr },
+    { "Infinity", "null" },
+    { "[\"\\", nullptr },
+    { "", nullptr },
+  };
+  for (size_t i = 0; i < AL_COUNT(cases); i++) {
+    AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
+    AL_CLEANUP(al_buf_done) struct al_buf text = {};
+    AL_CLEANUP(al_buf_done) struct al_buf out = {};
+    al_buf_str(&text, cases[i].text);
+    enum al_code code = al_json_parse_python(&text, &doc, nullptr);
+    assert_int_equal(code, cases[i].want != nullptr ? AL_OK : AL_INVALID_REQUEST);
+    if (code != AL_OK)
+      continue;
+    al_json_print(&out, al_json_root(doc));
+    assert_string_equal(out.data, cases[i].want);
+  }
+}
+
 static void survives_failing_allocations(void **state)
 {
   (void)state;
@@ -389,6 +420,7 @@ int main(void)
     cmocka_unit_test(prints_floats_as_short_as_they_read_back),
     cmocka_unit_test(writes_nested_values),
     cmocka_unit_test(repairs_invalid_utf8),
+    cmocka_unit_test(reads_the_infinity_of_python),
     cmocka_unit_test(survives_failing_allocations),
   };
   return cmocka_run_group_tests_name("codec/json", tests, nullptr, nullptr);
