@@ -101,6 +101,8 @@ CASES = {
     "llama-shards": [Adapter(["q_proj", "k_proj"], 2.0, r=16, rank_pattern={"k_proj": 3},
                              alpha_pattern={"layers.1.self_attn.q_proj": 5, "k_proj": 7})],
     "llama-mha": [Adapter(ATTENTION, 1.0, dtype=torch.float16)],
+    "mistral-window": [Adapter(ALL, 1.0)],
+    "phi3": [Adapter(["qkv_proj", "o_proj", "down_proj"], 1.0)],
     "mistral": [Adapter(["gate_proj", "up_proj", "down_proj"], 1.0)],
     "mistral-window": [Adapter(ALL, 1.0)],
     "gemma3": [Adapter(ALL, 1.0)],

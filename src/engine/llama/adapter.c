@@ -160,7 +160,7 @@ static enum al_code open_peft(struct al_engine_model *model, const char *directo
                    "a GGUF model takes adapters in GGUF; this one is a PEFT directory: use the safetensors model, or "
                    "convert the adapter");
   AL_CLEANUP(stream_done) struct al_llama_adapter_stream stream = {};
-  AL_TRY(model->read_adapter(model->llama, directory, &stream, err));
+  AL_TRY(model->read_adapter(model->llama, model->adapter_names, directory, &stream, err));
   al_llama_log_clear();
   *lora = llama_adapter_lora_init_from_file_ptr(model->llama, stream.file);
   if (*lora != nullptr)

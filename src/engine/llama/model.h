@@ -28,6 +28,7 @@ struct al_engine_model {
   int32_t second_segment; /* added to the ids of a pair's second text */
   struct al_llama_loras loras;
   al_llama_adapter_reader *read_adapter; /* for PEFT directories; nullptr: none */
+  const void *adapter_names;             /* borrowed; for that */
   struct al_llama_text_rules *rules;     /* owned; nullptr: none */
   struct al_wordpiece *wordpiece;        /* owned; nullptr: another tokenizer */
   struct al_llama_tokenizer *tokenizer;  /* owned; nullptr: libllama's */

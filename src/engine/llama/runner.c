@@ -205,8 +205,9 @@ enum al_code al_llama_runner_take_vocabulary(struct al_engine_model *model, cons
   return al_llama_tokenizer_new(model->llama, gguf, &model->tokenizer, err);
 }
 
-void al_llama_runner_read_adapters(struct al_engine_model *model, al_llama_adapter_reader *reader)
+void al_llama_runner_read_adapters(struct al_engine_model *model, al_llama_adapter_reader *reader, const void *names)
 {
+  model->adapter_names = names;
   model->read_adapter = reader;
 }
 
@@ -216,12 +217,23 @@ static void info(const struct al_engine_model *model, struct al_text_info *out)
   out->memory_bytes += atomic_load(&model->embedder_bytes);
 }
 
+/* What stands before a text. */
+static void add_start(const struct al_engine_model *model, struct al_token_sink *sink)
+{
+  if (!llama_vocab_get_add_bos(model->vocab))
+    return;
+  al_token_sink_add(sink, llama_vocab_bos(model->vocab));
+  int32_t behind = al_llama_text_rules_behind_bos(model->rules);
+  if (behind >= 0)
+    al_token_sink_add(sink, behind);
+}
+
 static enum al_code tokenize_by_own(const struct al_engine_model *model, struct al_str text, unsigned flags,
                                     struct al_token_sink *sink, struct al_err *err)
 {
   bool around = (flags & AL_TOKENIZE_BOS) != 0;
-  if (around && llama_vocab_get_add_bos(model->vocab))
-    al_token_sink_add(sink, llama_vocab_bos(model->vocab));
+  if (around)
+    add_start(model, sink);
   AL_TRY(al_llama_tokenizer_run(model->tokenizer, model->rules, text, flags & AL_TOKENIZE_SPECIAL, sink, err));
   if (around && llama_vocab_get_add_eos(model->vocab))
     al_token_sink_add(sink, llama_vocab_eos(model->vocab));
@@ -237,6 +249,27 @@ static enum al_code tokenize_by_pieces(const struct al_engine_model *model, stru
   AL_TRY(al_wordpiece_run(model->wordpiece, text, flags & AL_TOKENIZE_SPECIAL, sink, err));
   if (around)
     al_token_sink_add(sink, llama_vocab_sep(model->vocab));
+  return AL_OK;
+}
+
+static enum al_code tokenize_by_libllama(const struct al_engine_model *model, struct al_str text, unsigned flags,
+                                         struct al_token_sink *sink, struct al_err *err)
+{
+  bool around = (flags & AL_TOKENIZE_BOS) != 0;
+  bool two_before = around && al_llama_text_rules_behind_bos(model->rules) >= 0;
+  if (two_before)
+    add_start(model, sink);
+  size_t used = al_min_size(sink->count, sink->capacity);
+  size_t left = sink->capacity - used;
+  int32_t room = left < INT32_MAX ? (int32_t)left : INT32_MAX;
+  int32_t n = llama_tokenize(model->vocab, text.size > 0 ? text.data : "", (int32_t)text.size,
+                             room > 0 ? sink->tokens + used : nullptr, room, around && !two_before,
+                             flags & AL_TOKENIZE_SPECIAL);
+  if (n == INT32_MIN)
+    return al_fail(err, AL_INVALID_REQUEST, "a text of %zu bytes has too many tokens", text.size);
+  sink->count += (size_t)(n < 0 ? -n : n);
+  if (two_before && llama_vocab_get_add_eos(model->vocab))
+    al_token_sink_add(sink, llama_vocab_eos(model->vocab));
   return AL_OK;
 }
 
@@ -259,12 +292,9 @@ enum al_code al_llama_tokenize(const struct al_engine_model *model, struct al_st
     *count = sink.count;
     return AL_OK;
   }
-  int32_t room = capacity < INT32_MAX ? (int32_t)capacity : INT32_MAX;
-  int32_t n = llama_tokenize(model->vocab, text.size > 0 ? text.data : "", (int32_t)text.size, tokens, room,
-                             flags & AL_TOKENIZE_BOS, flags & AL_TOKENIZE_SPECIAL);
-  if (n == INT32_MIN)
-    return al_fail(err, AL_INVALID_REQUEST, "a text of %zu bytes has too many tokens", text.size);
-  *count = (size_t)(n < 0 ? -n : n);
+  struct al_token_sink sink = { .tokens = tokens, .capacity = capacity };
+  AL_TRY(tokenize_by_libllama(model, text, flags, &sink, err));
+  *count = sink.count;
   return AL_OK;
 }
 

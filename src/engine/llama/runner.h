@@ -60,11 +60,11 @@ struct al_llama_adapter_stream {
   void (*done)(struct al_llama_adapter_stream *stream);
   const struct al_err *failure; /* why a read failed; code AL_OK while none did */
 };
-/* model: borrowed, for its metadata. */
-typedef enum al_code al_llama_adapter_reader(const struct llama_model *model, const char *directory,
+/* model: borrowed, for its metadata. names: how its tensors are named in the directory's files. */
+typedef enum al_code al_llama_adapter_reader(const struct llama_model *model, const void *names, const char *directory,
                                              struct al_llama_adapter_stream *stream, struct al_err *err);
-/* For engines that know how the tensors of a PEFT directory are named in libllama. */
-void al_llama_runner_read_adapters(struct al_engine_model *model, al_llama_adapter_reader *reader);
+/* For engines that know how the tensors of a PEFT directory are named in libllama. `names` outlives the model. */
+void al_llama_runner_read_adapters(struct al_engine_model *model, al_llama_adapter_reader *reader, const void *names);
 void al_llama_runner_free(struct al_engine_model *model); /* accepts nullptr; suits `unload` */
 AL_DEFINE_CLEANUP(struct al_engine_model, al_llama_runner_free)
 

@@ -88,7 +88,7 @@ static enum al_code load(const struct al_model_descriptor *descriptor, const str
   AL_CLEANUP(al_llama_runner_free_p) struct al_engine_model *made = nullptr;
   AL_TRY(al_llama_runner_new(model, &resolved, &made, err));
   AL_TRY(al_llama_runner_take_vocabulary(made, al_vgguf_metadata(vgguf), err));
-  al_llama_runner_read_adapters(made, al_peft_open);
+  al_llama_runner_read_adapters(made, al_peft_open, al_vgguf_family(vgguf));
   *out = AL_TAKE(made);
   return AL_OK;
 }

@@ -119,8 +119,6 @@ struct al_hf_family {
 
 /* By the class name of config.json; AL_UNSUPPORTED names it. */
 enum al_code al_hf_family_find(const char *class_name, const struct al_hf_family **family, struct al_err *err);
-/* By libllama's name of the architecture, for the names of its tensors. */
-enum al_code al_hf_family_of(const char *architecture, const struct al_hf_family **family, struct al_err *err);
 
 /* For `prepare`: the activation is SiLU. */
 enum al_code al_hf_check_silu(const struct al_hf_config *config, struct al_err *err);
@@ -131,6 +129,9 @@ enum al_code al_hf_check_llama_like(struct al_hf_config *config, struct al_err *
 enum al_code al_hf_check_partial_rotation(const struct al_hf_config *config, struct al_err *err);
 /* GLM's: the activation, and half a head is rotated where config.json does not say how much. */
 enum al_code al_hf_check_glm_like(struct al_hf_config *config, struct al_err *err);
+
+/* sentence-transformers saves decoders without their head and the "model." before it: `roots` of those. */
+extern const char *const al_hf_decoder_roots[];
 
 /* For decoders whose embeddings, last norm and head have Llama's names: model_rules and ignored. */
 constexpr size_t AL_HF_N_DECODER_RULES = 3;
@@ -144,25 +145,6 @@ enum al_code al_hf_read_experts(struct al_hf_config *config, const char *count_k
 /* For scores chosen by group, normalised and scaled (n_group, topk_group, norm_topk_prob, routed_scaling_factor). */
 enum al_code al_hf_check_routing(const struct al_hf_config *config, struct al_err *err);
 void al_hf_meta_routing(const struct al_hf_config *config, const struct al_hf_meta *meta);
-
-/* For `read` of encoders: the keys of config.json that say how large they are. Sets n_positions to the context. */
-struct al_hf_encoder_keys {
-  const char *layers, *embd, *ff, *heads, *positions, *epsilon;
-  double usual_epsilon; /* where the key is absent */
-};
-enum al_code al_hf_read_encoder(const struct al_hf_encoder_keys *keys, struct al_hf_config *config, struct al_err *err);
-void al_hf_meta_encoder(const struct al_hf_config *config, const struct al_hf_meta *meta);
-
-/* RoBERTa is BERT but for its positions, its tokenizer and its head. */
-constexpr size_t AL_HF_N_BERT_MODEL_RULES = 5;
-constexpr size_t AL_HF_N_BERT_LAYER_RULES = 16;
-extern const struct al_tensor_rule al_hf_bert_model_rules[AL_HF_N_BERT_MODEL_RULES];
-extern const struct al_tensor_rule al_hf_bert_layer_rules[AL_HF_N_BERT_LAYER_RULES];
-enum al_code al_hf_read_bert(struct al_hf_config *config, struct al_err *err);
-enum al_code al_hf_check_bert(struct al_hf_config *config, struct al_err *err);
-/* For `prepare` of rerankers: one label. */
-enum al_code al_hf_prepare_ranking(struct al_hf_config *config, struct al_err *err);
-void al_hf_meta_ranking(const struct al_hf_config *config, const struct al_hf_meta *meta);
 
 extern const struct al_hf_family al_hf_family_bert;
 extern const struct al_hf_family al_hf_family_bert_ranking;

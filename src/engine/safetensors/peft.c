@@ -244,7 +244,6 @@ static enum al_code build(struct peft *p, const struct llama_model *model, const
 {
   char architecture[64] = "";
   (void)llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture);
-  AL_TRY(al_hf_family_of(architecture, &p->family, err));
   p->head_dim = head_dim_of(model, architecture);
   AL_TRY(al_peft_config_load(directory, &p->config, err));
   AL_TRY(al_hf_weights_open(directory, &p->weights, err));
@@ -381,13 +380,14 @@ static void stream_done(struct al_llama_adapter_stream *stream)
   *stream = (struct al_llama_adapter_stream){};
 }
 
-enum al_code al_peft_open(const struct llama_model *model, const char *directory,
+enum al_code al_peft_open(const struct llama_model *model, const void *names, const char *directory,
                           struct al_llama_adapter_stream *stream, struct al_err *err)
 {
   AL_CLEANUP(peft_free_p) struct peft *p = al_calloc(1, sizeof *p);
   if (p == nullptr)
     return al_fail_oom(err, sizeof *p);
   p->made = SIZE_MAX;
+  p->family = names;
   AL_TRY(build(p, model, directory, err));
   cookie_io_functions_t functions = { .read = stream_read, .seek = stream_seek };
   FILE *file = fopencookie(p, "rb", functions);

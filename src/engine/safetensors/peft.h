@@ -6,8 +6,8 @@
 
 #include "engine/llama/runner.h"
 
-/* An al_llama_adapter_reader. */
-enum al_code al_peft_open(const struct llama_model *model, const char *directory,
+/* An al_llama_adapter_reader; names: a struct al_hf_family. */
+enum al_code al_peft_open(const struct llama_model *model, const void *names, const char *directory,
                           struct al_llama_adapter_stream *stream, struct al_err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "engine/safetensors/hf_pooling.h"
 
 struct al_vgguf {
+  const struct al_hf_family *family; /* that it is built as */
   struct al_hf_config config;
   struct al_hf_weights *weights;
   struct al_tensor_plan plan;
@@ -59,6 +60,7 @@ static enum al_code build(struct al_vgguf *v, const char *directory, const char 
   AL_TRY(family->prepare(&v->config, err));
   if (family->variant != nullptr)
     family = family->variant(&v->config);
+  v->family = family;
   /* Inside the window, attention with a sliding window is plain attention: the context ends there. */
   if (!family->has_window && v->config.window > 0 && v->config.window < v->config.n_ctx)
     v->config.n_ctx = v->config.window;
@@ -105,6 +107,11 @@ void al_vgguf_close(struct al_vgguf *vgguf)
 const struct gguf_context *al_vgguf_metadata(const struct al_vgguf *vgguf)
 {
   return vgguf->gguf;
+}
+
+const struct al_hf_family *al_vgguf_family(const struct al_vgguf *vgguf)
+{
+  return vgguf->family;
 }
 
 uint64_t al_vgguf_size_bytes(const struct al_vgguf *vgguf)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct al_vgguf;
+struct al_hf_family;
 
 /* quant: "" keeps the types, otherwise a type (weight_types.h). Reads config, tokenizer and headers, checks
  * everything against everything; no weight is read yet. */
@@ -19,6 +20,7 @@ void al_vgguf_close(struct al_vgguf *vgguf); /* accepts nullptr; closes the mode
 AL_DEFINE_CLEANUP(struct al_vgguf, al_vgguf_close)
 
 const struct gguf_context *al_vgguf_metadata(const struct al_vgguf *vgguf); /* borrowed */
+const struct al_hf_family *al_vgguf_family(const struct al_vgguf *vgguf);   /* static: that the model is built as */
 uint64_t al_vgguf_size_bytes(const struct al_vgguf *vgguf);                 /* of the whole would-be file */
 uint64_t al_vgguf_weights_bytes(const struct al_vgguf *vgguf);              /* of its tensors */
 

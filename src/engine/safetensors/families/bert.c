@@ -1,5 +1,5 @@
 /* BERT: for embeddings, and with a head of one score as a reranker. */
-#include "engine/safetensors/family.h"
+#include "engine/safetensors/families/encoder.h"
 
 #include "base/str.h"
 

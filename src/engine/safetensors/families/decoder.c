@@ -7,6 +7,8 @@ const struct al_tensor_rule al_hf_decoder_rules[AL_HF_N_DECODER_RULES] = {
   { "output.weight", "lm_head.weight", { AL_SIZE_VOCAB, AL_SIZE_EMBD }, AL_RULE_HEAD },
 };
 
+const char *const al_hf_decoder_roots[] = { "model.", "", nullptr };
+
 /* Old checkpoints saved a buffer that is computed anyway. */
 const char *const al_hf_decoder_ignored[] = { "rotary_emb.inv_freq", nullptr };
 

@@ -1,5 +1,5 @@
 /* What BERT and its relatives share: their settings, and how their outputs are pooled. */
-#include "engine/safetensors/family.h"
+#include "engine/safetensors/families/encoder.h"
 
 #include <llama.h>
 #include <math.h>

@@ -36,13 +36,3 @@ enum al_code al_hf_family_find(const char *class_name, const struct al_hf_family
       }
   return al_fail(err, AL_UNSUPPORTED, "config.json: the architecture %s is not supported", class_name);
 }
-
-enum al_code al_hf_family_of(const char *architecture, const struct al_hf_family **family, struct al_err *err)
-{
-  for (size_t i = 0; i < AL_COUNT(families); i++)
-    if (al_streq(families[i]->architecture, architecture)) {
-      *family = families[i];
-      return AL_OK;
-    }
-  return al_fail(err, AL_UNSUPPORTED, "no family of models is known as %s", architecture);
-}

@@ -1,7 +1,7 @@
 /* Llama. */
 #include "engine/safetensors/family.h"
 
-static const char *const classes[] = { "LlamaForCausalLM", nullptr };
+static const char *const classes[] = { "LlamaForCausalLM", "LlamaModel", nullptr };
 
 static const struct al_tensor_rule layer_rules[] = {
   { "attn_norm.weight", "input_layernorm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
@@ -31,5 +31,6 @@ const struct al_hf_family al_hf_family_llama = {
   .n_layer_rules = AL_COUNT(layer_rules),
   .layer_prefix = "model.layers",
   .ignored = al_hf_decoder_ignored,
+  .roots = al_hf_decoder_roots,
   .prepare = al_hf_check_llama_like,
 };

@@ -2,7 +2,7 @@
  * with one is the same model when nothing is scaled and the attention sinks draw nothing. */
 #include "engine/safetensors/family.h"
 
-static const char *const classes[] = { "MistralForCausalLM", nullptr };
+static const char *const classes[] = { "MistralForCausalLM", "MistralModel", nullptr };
 
 static const struct al_tensor_rule layer_rules[] = {
   { "attn_norm.weight", "input_layernorm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
@@ -26,6 +26,7 @@ const struct al_hf_family al_hf_family_mistral_windowed = {
   .n_layer_rules = AL_COUNT(layer_rules),
   .layer_prefix = "model.layers",
   .ignored = al_hf_decoder_ignored,
+  .roots = al_hf_decoder_roots,
   .has_window = true,
   .metadata = al_hf_meta_granite_window,
 };

@@ -1,5 +1,5 @@
 /* ModernBERT: pre-normalised layers with rotated positions, most of them within a window. */
-#include "engine/safetensors/family.h"
+#include "engine/safetensors/families/encoder.h"
 
 #include "base/str.h"
 

@@ -1,5 +1,5 @@
 /* Nomic: BERT with rotated positions and gated feed-forward layers. */
-#include "engine/safetensors/family.h"
+#include "engine/safetensors/families/encoder.h"
 
 #include "base/str.h"
 

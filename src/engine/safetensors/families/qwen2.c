@@ -2,8 +2,6 @@
 #include "engine/safetensors/family.h"
 
 static const char *const classes[] = { "Qwen2ForCausalLM", "Qwen2Model", nullptr };
-/* sentence-transformers saves the model without its head. */
-static const char *const roots[] = { "model.", "", nullptr };
 
 static const struct al_tensor_rule layer_rules[] = {
   { "attn_norm.weight", "input_layernorm.weight", { AL_SIZE_EMBD }, AL_RULE_PLAIN },
@@ -29,6 +27,6 @@ const struct al_hf_family al_hf_family_qwen2 = {
   .n_layer_rules = AL_COUNT(layer_rules),
   .layer_prefix = "model.layers",
   .ignored = al_hf_decoder_ignored,
-  .roots = roots,
+  .roots = al_hf_decoder_roots,
   .prepare = al_hf_check_llama_like,
 };

@@ -1,5 +1,5 @@
 /* RoBERTa: BERT with positions that begin behind the padding token's number, and a head on the first token itself. */
-#include "engine/safetensors/family.h"
+#include "engine/safetensors/families/encoder.h"
 
 static const char *const embedding_classes[] = { "RobertaModel", "RobertaForMaskedLM", nullptr };
 static const char *const ranking_classes[] = { "RobertaForSequenceClassification", nullptr };
