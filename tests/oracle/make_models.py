@@ -61,7 +61,7 @@ def corpus(hard):
 
 
 def byte_level(size, kind, specials, inverted=False):
-    tokenizer = Tokenizer(models.BPE(ignore_merges=kind in ("llama3", "tekken")))
+    tokenizer = Tokenizer(models.BPE(ignore_merges=kind in ("llama3", "tekken", "gpt-4o/whole")))
     if kind == "qwen2":
         tokenizer.normalizer = normalizers.NFC()
     if kind == "smollm":
@@ -71,7 +71,7 @@ def byte_level(size, kind, specials, inverted=False):
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-            pre_tokenizers.Split(Regex(SPLITS[kind]), "removed" if inverted else "isolated", invert=inverted),
+            pre_tokenizers.Split(Regex(SPLITS[kind.removesuffix("/whole")]), "removed" if inverted else "isolated", invert=inverted),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ])
     tokenizer.decoder = decoders.ByteLevel()
@@ -106,8 +106,16 @@ def gpt2_tokenizer(size):
     return byte_level(size, "gpt2", ["<|endoftext|>"]), dict(bos_token="<|endoftext|>", eos_token="<|endoftext|>")
 
 
-def split_tokenizer(kind, more=()):
-    return lambda size: (byte_level(size, kind, ["<|endoftext|>", *more]), dict(eos_token="<|endoftext|>"))
+def split_tokenizer(kind, more=(), before=()):
+    """more: special tokens; before: those of them that stand before every text."""
+    def make_tokenizer(size):
+        tokenizer = byte_level(size, kind, ["<|endoftext|>", *more])
+        if before:
+            tokenizer.post_processor = processors.TemplateProcessing(
+                single=" ".join([*before, "$A"]), pair=" ".join([*before, "$A $B"]),
+                special_tokens=[(name, tokenizer.token_to_id(name)) for name in before])
+        return tokenizer, dict(eos_token="<|endoftext|>")
+    return make_tokenizer
 
 
 def phi4_tokenizer(kind):
@@ -212,8 +220,8 @@ MODELS.update(models_windowed.models(BASE, spm_tokenizer, split_tokenizer, phi4_
 MODELS |= models_experts.models(BASE, qwen2_tokenizer, split_tokenizer)
 
 # For their tokenizers alone: rules that only other families use so far.
-for kind in ("glm4", "gpt-4o", "tekken", "smollm"):
-    MODELS["tokens-" + kind] = (lambda: T.Qwen2Config(**BASE, tie_word_embeddings=True), split_tokenizer(kind), {})
+for kind in ("gpt-4o/whole", "tekken", "smollm"):
+    MODELS["tokens-" + kind.replace("/", "-")] = (lambda: T.Qwen2Config(**BASE, tie_word_embeddings=True), split_tokenizer(kind), {})
 
 
 def randomise(model):

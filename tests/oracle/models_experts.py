@@ -58,7 +58,7 @@ def qwen3moe(base, **more):
 
 def models(base, qwen2, split):
     """qwen2: makes that family's tokenizer; split: a byte-level one of a kind."""
-    glm = split("glm4", ("<|user|>", "<|observation|>", "[gMASK]", "<sop>"))
+    glm = split("glm4", ("<|user|>", "<|observation|>", "[gMASK]", "<sop>"), ("[gMASK]", "<sop>"))
     oss = split("gpt-4o", ("<|return|>", "<|call|>", "<|channel|>"))
     made = {
         "qwen3moe": (lambda: qwen3moe(base), qwen2, {}),

@@ -19,7 +19,8 @@ from tokenizers import Regex, Tokenizer, normalizers
 
 KINDS = {"qwen2 (byte-level, NFC)": "qwen3-tied", "llama3 (byte-level, ignore_merges)": "llama3",
          "gpt2 (byte-level)": "llama-bias", "spm legacy (Prepend)": "llama", "spm metaspace always": "llama-shards",
-         "glm4 (byte-level)": "tokens-glm4", "gpt-4o (byte-level)": "tokens-gpt-4o",
+         "glm4 (byte-level, two before)": "glm4", "gpt-oss (byte-level)": "gpt-oss",
+         "gpt-4o (byte-level, ignore_merges)": "tokens-gpt-4o-whole",
          "tekken (byte-level, ignore_merges)": "tokens-tekken", "smollm (Digits, byte-level)": "tokens-smollm",
          "gemma (spm, added plain tokens)": "gemma3", "phi3 (spm, tokens that strip)": "phi3",
          "phi4 (byte-level, inverted split)": "phi4", "phi4-mini (gpt-4o, tokens that strip)": "phi4-mini",

@@ -22,6 +22,7 @@ struct added_token {
 struct al_llama_text_rules {
   bool nfc;
   enum prefix prefix;
+  int32_t behind_bos; /* -1: none */
   int32_t ends[MAX_ENDS];
   size_t n_ends;
   struct added_token *added; /* sorted by first byte, longest first */
@@ -117,6 +118,18 @@ static enum al_code read_ends(const struct llama_model *model, struct al_llama_t
   return AL_OK;
 }
 
+static enum al_code read_behind_bos(const struct llama_model *model, struct al_llama_text_rules *rules,
+                                    struct al_err *err)
+{
+  AL_CLEANUP(al_buf_done) struct al_buf room = {};
+  const char *at;
+  int32_t id;
+  AL_TRY(numbers(model, "allm.tokenizer.behind_bos_id", &room, &at, err));
+  int32_t n_tokens = llama_vocab_n_tokens(llama_model_get_vocab(model));
+  rules->behind_bos = next_number(&at, &id) && id >= 0 && id < n_tokens ? id : -1;
+  return AL_OK;
+}
+
 static enum al_code read_eating(const struct llama_model *model, struct al_llama_text_rules *rules, bool left,
                                 struct al_err *err)
 {
@@ -146,11 +159,12 @@ enum al_code al_llama_text_rules_new(const struct llama_model *model, struct al_
   else if (meta_is(model, "allm.tokenizer.space_prefix", "each"))
     made->prefix = PREFIX_EACH;
   AL_TRY(read_ends(model, made, err));
+  AL_TRY(read_behind_bos(model, made, err));
   AL_TRY(collect_added(llama_model_get_vocab(model), made, err));
   AL_TRY(read_eating(model, made, true, err));
   AL_TRY(read_eating(model, made, false, err));
   *rules = nullptr;
-  if (!made->nfc && made->prefix == PREFIX_NONE && made->n_ends == 0 && !made->any_eats &&
+  if (!made->nfc && made->prefix == PREFIX_NONE && made->n_ends == 0 && !made->any_eats && made->behind_bos < 0 &&
       !al_llama_tokenizer_wanted(model))
     return AL_OK;
   *rules = AL_TAKE(made);
@@ -182,6 +196,11 @@ static const struct added_token *added_at(const struct al_llama_text_rules *rule
     if ((with_special || !rules->added[i].special) && al_str_starts(text, rules->added[i].text))
       return &rules->added[i];
   return nullptr;
+}
+
+int32_t al_llama_text_rules_behind_bos(const struct al_llama_text_rules *rules)
+{
+  return rules != nullptr ? rules->behind_bos : -1;
 }
 
 size_t al_llama_text_rules_added(const struct al_llama_text_rules *rules, struct al_str text, bool with_special,

@@ -5,6 +5,7 @@
  *   allm.tokenizer.space_prefix        "first": before a text that starts with no special token; "each": likewise after
  *                                      each special token. Never before a space.
  *   allm.tokenizer.eos_token_ids       numbers in a string, as libllama gives no arrays out: "302 303"
+ *   allm.tokenizer.behind_bos_id       a token that is put before a text, behind the first one
  *   allm.tokenizer.lstrip_ids          likewise: tokens that take the white space before them with them
  *   allm.tokenizer.rstrip_ids          likewise: behind them */
 #ifndef AL_ENGINE_LLAMA_TEXT_RULES_H
@@ -23,6 +24,9 @@ void al_llama_text_rules_free(struct al_llama_text_rules *rules); /* accepts nul
 AL_DEFINE_CLEANUP(struct al_llama_text_rules, al_llama_text_rules_free)
 
 bool al_llama_text_rules_end(const struct al_llama_text_rules *rules, int32_t token);
+
+/* The token to be added behind the one that starts a text; -1: none. */
+int32_t al_llama_text_rules_behind_bos(const struct al_llama_text_rules *rules);
 
 /* The size of the token that is found in the text before it is split, at the start of the text; 0: there is none. */
 size_t al_llama_text_rules_added(const struct al_llama_text_rules *rules, struct al_str text, bool with_special,

@@ -144,7 +144,7 @@ static void read_ends(struct al_hf_tokenizer *t, const struct al_json *processor
   t->add_separator = twice && behind >= 0;
 }
 
-/* The first token of a TemplateProcessing's "single" that is no text is put before, one after the text behind it. */
+/* Tokens of a TemplateProcessing's "single" that are no text: one or two are put before it, one behind. */
 static void read_template(struct al_hf_tokenizer *t, const struct al_json *processor)
 {
   struct al_str type = al_json_str(al_json_get(processor, "type"));
@@ -168,6 +168,8 @@ static void read_template(struct al_hf_tokenizer *t, const struct al_json *proce
       text_seen = true;
     else if (text_seen && id >= 0)
       t->add_eos = true, t->eos = id;
+    else if (id >= 0 && t->add_bos)
+      t->behind_bos = id;
     else if (id >= 0)
       t->add_bos = true, t->bos = id;
   }
@@ -193,6 +195,7 @@ static void read_special(struct al_hf_tokenizer *t, const struct al_json *root, 
   if (t->eos < 0 && model->n_eos > 0)
     t->eos = model->eos[0];
   t->padding = named_token(t, config, "pad_token");
+  t->behind_bos = -1;
   read_template(t, al_json_get(root, "post_processor"));
   const struct al_json *add = al_json_get(config, "add_bos_token");
   if (al_json_kind(add) == AL_JSON_BOOL)
@@ -339,6 +342,8 @@ void al_hf_tokenizer_to_gguf(const struct al_hf_tokenizer *t, struct gguf_contex
     gguf_set_val_str(gguf, "allm.tokenizer.space_prefix", t->space_prefix == AL_SPACE_PREFIX_FIRST ? "first" : "each");
   set_ids(gguf, "allm.tokenizer.lstrip_ids", &t->eats_left);
   set_ids(gguf, "allm.tokenizer.rstrip_ids", &t->eats_right);
+  if (t->add_bos)
+    set_id(gguf, "allm.tokenizer.behind_bos_id", t->behind_bos);
   if (t->nfc)
     gguf_set_val_bool(gguf, "tokenizer.ggml.normalizer.nfc", true);
   if (t->chat_template != nullptr)

@@ -40,6 +40,7 @@ struct al_hf_tokenizer {
   const char **merges; /* "left right" */
   size_t n_merges;
   int32_t bos, eos, unknown, padding; /* -1: none */
+  int32_t behind_bos;                 /* added with bos, behind it (GLM: "[gMASK]", "<sop>"); -1: none */
   bool add_bos;
   bool add_eos;
   bool add_separator; /* another `eos` between the texts of a pair */

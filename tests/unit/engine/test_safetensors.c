@@ -109,12 +109,9 @@ static void check_against_transformers(const struct loaded *l, const char *name)
 static void computes_what_transformers_computes(void **state)
 {
   (void)state;
-  static const char *const cases[][2] = { { "qwen3-shards", "" },
-                                          { "llama", "f32" },
-                                          { "mistral-window", "f32" },
-                                          { "nemotron-latent", "f32" },
-                                          { "gpt-oss-mxfp4", "f32" },
-                                          { "fp8", "f32" } };
+  static const char *const cases[][2] = { { "qwen3-shards", "" },      { "llama", "f32" },
+                                          { "mistral-window", "f32" }, { "nemotron-latent", "f32" },
+                                          { "gpt-oss-mxfp4", "f32" },  { "fp8", "f32" } };
   for (size_t i = 0; i < AL_COUNT(cases); i++) {
     AL_CLEANUP(kit_remove) struct kit kit;
     AL_CLEANUP(unload) struct loaded loaded = {};
