@@ -170,9 +170,7 @@ static enum al_code filter_striptags(struct al_jj_render *r, const struct al_jj_
     al_buf_str(&stripped, i > 0 ? " " : "");
     al_buf_add(&stripped, words.list->items[i].str.data, words.list->items[i].str.size);
   }
-  AL_TRY(al_jj_take_text(r, &stripped, out));
-  out->markup = true;
-  return AL_OK;
+  return al_jj_take_text(r, &stripped, out);
 }
 
 static bool has_dict(struct al_jj_value value, int depth)
