@@ -19,7 +19,7 @@ enum al_api_response_status {
 };
 
 struct al_api_response_item {
-  enum { AL_ITEM_REASONING, AL_ITEM_MESSAGE, AL_ITEM_CALL } kind;
+  enum al_api_item_kind { AL_ITEM_REASONING, AL_ITEM_MESSAGE, AL_ITEM_CALL } kind;
   char id[48];
   size_t begin, end;                   /* of the choice's text or reasoning */
   size_t logprobs_begin, logprobs_end; /* of the choice's */
@@ -76,9 +76,9 @@ struct al_str al_api_response_item_text(const struct al_api_response *response,
 struct al_str al_api_response_item_logprobs(const struct al_api_response *response,
                                             const struct al_api_response_item *item);
 /* nullptr when memory runs out; the generation is then broken. */
-struct al_api_response_item *al_api_response_add_item(struct al_api_response *response, int kind);
+struct al_api_response_item *al_api_response_add_item(struct al_api_response *response, enum al_api_item_kind kind);
 /* The one that is open, of this kind, or nullptr. */
-struct al_api_response_item *al_api_response_open_item(struct al_api_response *response, int kind);
+struct al_api_response_item *al_api_response_open_item(struct al_api_response *response, enum al_api_item_kind kind);
 
 /* --- response_events.c ----------------------------------------------------------------------------------------------
  */

@@ -158,7 +158,7 @@ void al_api_response_close_items(struct al_api_response *response)
 }
 
 /* A text of this kind goes on, or begins after what stood before has been closed. */
-static struct al_api_response_item *text_item(struct al_api_response *response, int kind)
+static struct al_api_response_item *text_item(struct al_api_response *response, enum al_api_item_kind kind)
 {
   struct al_api_response_item *item = al_api_response_open_item(response, kind);
   if (item != nullptr)
@@ -178,7 +178,7 @@ static struct al_api_response_item *text_item(struct al_api_response *response, 
 }
 
 /* The choice has taken the event's text and tokens in already. */
-static void on_text(struct al_api_response *response, const struct al_text_event *event, int kind)
+static void on_text(struct al_api_response *response, const struct al_text_event *event, enum al_api_item_kind kind)
 {
   const struct al_api_choice *choice = &response->base.choices[0];
   size_t n_items = response->n_items;

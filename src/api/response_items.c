@@ -31,7 +31,7 @@ struct al_str al_api_response_item_logprobs(const struct al_api_response *respon
   return part_of(&choice_of(response)->logprobs, begin, item->logprobs_end);
 }
 
-struct al_api_response_item *al_api_response_add_item(struct al_api_response *response, int kind)
+struct al_api_response_item *al_api_response_add_item(struct al_api_response *response, enum al_api_item_kind kind)
 {
   static const char *const prefixes[] = { [AL_ITEM_REASONING] = "rs_",
                                           [AL_ITEM_MESSAGE] = "msg_",
@@ -54,11 +54,11 @@ struct al_api_response_item *al_api_response_add_item(struct al_api_response *re
   return item;
 }
 
-struct al_api_response_item *al_api_response_open_item(struct al_api_response *response, int kind)
+struct al_api_response_item *al_api_response_open_item(struct al_api_response *response, enum al_api_item_kind kind)
 {
   for (size_t i = response->n_items; i > 0; i--) {
     struct al_api_response_item *item = &response->items[i - 1];
-    if (item->is_open && (int)item->kind == kind)
+    if (item->is_open && item->kind == kind)
       return item;
   }
   return nullptr;
