@@ -3,6 +3,7 @@
  * A slot is one engine sequence: free, running a request, or idle: a finished request's KV that stays because the next
  * request may begin with the same tokens. Idle ones go, least recently used first, when cells or slots are needed. An
  * engine that cannot forget a part of a sequence (recurrent state) still lets a prompt continue a whole idle one.
+ * Where attention has a window, a prefix counts only while the engine holds all that its end looks back to.
  *
  * Cells are counted from this side; shared ones count once, for the sequence that computed them. When that one leaves
  * first, the count is too small for a while, and the engine's "kv_full" corrects us. */

@@ -191,6 +191,36 @@ static void a_full_cache_changes_nothing(void **)
   }
 }
 
+static bool holds_nothing(const struct al_engine_model *, int32_t, int32_t)
+{
+  return false;
+}
+
+static int n_cached_second(bool holds)
+{
+  struct kit kit = { .ops = *al_engine_fake.text };
+  int n_cached = 0;
+  if (!holds)
+    kit.ops.sequence_holds = holds_nothing;
+  kit_open(&kit, 0, 0, 4);
+  for (int i = 0; i < 2; i++) {
+    struct client client;
+    client_init(&client);
+    client_submit(&kit, &client, i == 0 ? prefix : "The beginning that all of these prompts do not have in common", 5);
+    client_wait(&client);
+    n_cached = client.result.n_cached;
+    client_done(&client);
+  }
+  kit_close(&kit);
+  return n_cached;
+}
+
+static void what_an_engine_no_longer_holds_is_not_taken(void **)
+{
+  assert_true(n_cached_second(true) > 20);
+  assert_int_equal(n_cached_second(false), 0);
+}
+
 int main(int argc, char **argv)
 {
   if (argc < 2)
@@ -202,6 +232,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(a_cancelled_request_leaves_nothing_wrong),
     cmocka_unit_test(eight_at_once_are_each_as_alone),
     cmocka_unit_test(a_full_cache_changes_nothing),
+    cmocka_unit_test(what_an_engine_no_longer_holds_is_not_taken),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -1,6 +1,7 @@
 /* Phi 3 and 4: Llama with q, k and v in one matrix, gate and up in another, and for long contexts two lists of rotation
- * factors. libllama has no window for it: where the window is shorter than the context, it is built as Granite with
- * one (mistral.c says why), which wants the matrices apart. */
+ * factors. libllama takes the list by the context that it is given, transformers by the length of each text: they
+ * differ on short texts in a long context. libllama has no window for Phi: where the window is shorter than the
+ * context, it is built as Granite with one (mistral.c says why), which wants the matrices apart. */
 #include "engine/safetensors/family.h"
 
 static const char *const classes[] = { "Phi3ForCausalLM", nullptr };
