@@ -36,14 +36,15 @@ def texts(rng):
 
 
 class Server:
-    def __init__(self, model):
+    def __init__(self, model, options=()):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             ["llama-server", "-m", str(model), "--host", "127.0.0.1", "--port", str(self.port), "-c", "2048", "-np", "1",
-             "-t", "2", "-ctk", "f32", "-ctv", "f32", "-fa", "off", "--no-warmup", "-ngl", "0"],
+             "-t", "2", "-ctk", "f32", "-ctv", "f32", "-fa", "off", "--no-warmup", "-ngl", "0",
+             *options],
             stdout=self.log, stderr=self.log)
 
     def __enter__(self):
