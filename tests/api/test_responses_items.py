@@ -90,6 +90,25 @@ def test_tool_choice(fake):
     assert len(single.output) == 1 and single.parallel_tool_calls is False
 
 
+def test_a_tool_loop(server):
+    """Call, result, answer; as a stream and not. What the model says is its own business: that it calls is the grammar's."""
+    question = "What is the weather in Rome?" if server.kind == "allm" else say(call_of("get_weather", {"city": "Rome"}))
+    common = dict(model=server.model, tools=[WEATHER], temperature=0, max_output_tokens=200)
+    choice = {"type": "function", "name": "get_weather"}
+    first = server.client.responses.create(input=question, tool_choice=choice, **common)
+    *_, streamed = server.client.responses.create(input=question, tool_choice=choice, stream=True, **common)
+    call = next(item for item in first.output if item.type == "function_call")
+    assert isinstance(json.loads(call.arguments)["city"], str) and call.status == "completed"
+    again = next(item for item in streamed.response.output if item.type == "function_call")
+    assert json.loads(again.arguments) == json.loads(call.arguments)
+    result = [{"type": "function_call_output", "call_id": call.call_id, "output": '{"weather": "sunny"}'}]
+    answer = server.client.responses.create(input=result, previous_response_id=first.id, tool_choice="none", **common)
+    assert [item.type for item in answer.output] == ["message"] and answer.output_text
+    events = list(server.client.responses.create(input=result, previous_response_id=first.id, tool_choice="none",
+                                                 stream=True, **common))
+    assert events[-1].response.output_text == answer.output_text
+
+
 def test_reasoning_is_an_item_of_its_own(fake):
     text = say("<think>\nhm, let me think\n</think>\n\nForty-two.")
     whole = create(fake, text, include=["reasoning.encrypted_content"], reasoning={"effort": "low", "summary": "auto"})
