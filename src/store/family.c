@@ -84,12 +84,12 @@ bool al_family_reranks(struct al_str architecture)
 unsigned al_family_capabilities(enum al_model_type type)
 {
   switch (type) {
-  case AL_TYPE_LLM: return AL_CAN_CHAT | AL_CAN_COMPLETE;
+  case AL_TYPE_LLM: return AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED; /* by the mean of its outputs */
   case AL_TYPE_EMBEDDING: return AL_CAN_EMBED;
   case AL_TYPE_STT: return AL_CAN_TRANSCRIBE;
   case AL_TYPE_TTS: return AL_CAN_SPEAK;
   case AL_TYPE_IMAGE: return AL_CAN_DRAW;
-  case AL_TYPE_VISION: return AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_SEE;
+  case AL_TYPE_VISION: return AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_SEE;
   case AL_TYPE_ADAPTER:
   case AL_TYPE_COUNT: break;
   }

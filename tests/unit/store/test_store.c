@@ -72,7 +72,7 @@ static void describes_gguf_files(void **state)
   assert_string_equal(model->files[0], tmpdir_path("g/org/small-Q4.gguf"));
   assert_int_equal(model->type, AL_TYPE_LLM);
   assert_int_equal(model->format, AL_FORMAT_GGUF);
-  assert_int_equal(model->capabilities, AL_CAN_CHAT | AL_CAN_COMPLETE);
+  assert_int_equal(model->capabilities, AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED);
   assert_int_equal(model->n_parameters, 64);
   assert_int_equal(model->n_ctx_train, 4096);
   assert_true(model->size_bytes > 128 && model->modified_s > 1'600'000'000 && !model->builtin);
@@ -292,14 +292,15 @@ static void tells_types_from_config(void **state)
     { "whisper", "{\"architectures\":[\"WhisperForConditionalGeneration\"]}", AL_TYPE_STT, AL_CAN_TRANSCRIBE, "" },
     { "vits", "{\"architectures\":[\"VitsModel\"]}", AL_TYPE_TTS, AL_CAN_SPEAK, "" },
     { "t5", "{\"architectures\":[\"T5ForConditionalGeneration\"],\"n_positions\":512}", AL_TYPE_LLM,
-      AL_CAN_CHAT | AL_CAN_COMPLETE, "safetensors_cpp" },
+      AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED, "safetensors_cpp" },
     { "eyes",
       "{\"architectures\":[\"Qwen3VLForConditionalGeneration\"],\"vision_config\":{},"
       "\"text_config\":{\"max_position_embeddings\":99}}",
-      AL_TYPE_VISION, AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_SEE, "safetensors_cpp" },
-    { "bare", "{\"model_type\":\"qwen3\"}", AL_TYPE_LLM, AL_CAN_CHAT | AL_CAN_COMPLETE, "safetensors_cpp" },
+      AL_TYPE_VISION, AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_SEE, "safetensors_cpp" },
+    { "bare", "{\"model_type\":\"qwen3\"}", AL_TYPE_LLM, AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED,
+      "safetensors_cpp" },
     { "odd", "{\"architectures\":\"x\",\"model_type\":7,\"max_position_embeddings\":\"y\"}", AL_TYPE_LLM,
-      AL_CAN_CHAT | AL_CAN_COMPLETE, "safetensors_cpp" },
+      AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED, "safetensors_cpp" },
   };
   for (size_t i = 0; i < AL_COUNT(cases); i++) {
     char name[64];
