@@ -152,15 +152,16 @@ static void stream_done(struct al_llama_adapter_stream *stream)
     stream->done(stream);
 }
 
-static enum al_code open_peft(struct al_engine_model *model, const char *directory, struct llama_adapter_lora **lora,
-                              struct al_err *err)
+static enum al_code open_peft(struct al_engine_model *model, const struct al_model_descriptor *descriptor,
+                              struct llama_adapter_lora **lora, struct al_err *err)
 {
   if (model->read_adapter == nullptr)
     return al_fail(err, AL_UNSUPPORTED,
                    "a GGUF model takes adapters in GGUF; this one is a PEFT directory: use the safetensors model, or "
                    "convert the adapter");
+  AL_TRY(check_memory(2 * descriptor->size_bytes, err)); /* in F32, mostly from BF16 */
   AL_CLEANUP(stream_done) struct al_llama_adapter_stream stream = {};
-  AL_TRY(model->read_adapter(model->llama, model->adapter_names, directory, &stream, err));
+  AL_TRY(model->read_adapter(model->llama, model->adapter_names, descriptor->directory, &stream, err));
   al_llama_log_clear();
   *lora = llama_adapter_lora_init_from_file_ptr(model->llama, stream.file);
   if (*lora != nullptr)
@@ -186,7 +187,7 @@ enum al_code al_llama_adapter_load(struct al_engine_model *model, const struct a
   if (made == nullptr)
     return al_fail_oom(err, sizeof *made);
   enum al_code code = descriptor->format == AL_FORMAT_GGUF ? open_gguf(model, descriptor->files[0], &made->lora, err)
-                                                           : open_peft(model, descriptor->directory, &made->lora, err);
+                                                           : open_peft(model, descriptor, &made->lora, err);
   if (code == AL_OK)
     *adapter = made;
   else

@@ -77,6 +77,7 @@ static void a_chat_model_embeds_too(void **)
   assert_true(info.generates);
   assert_int_equal(info.pooling, AL_POOLING_MEAN);
   assert_int_equal(info.n_embd, 64);
+  assert_true(info.fim_prefix == -1 && info.fim_suffix == -1 && info.fim_middle == -1);
   uint64_t before = info.memory_bytes;
   struct al_text_item items[64];
   float together[2 * 64];
@@ -182,6 +183,25 @@ static void a_reranker_scores_like_transformers(void **)
   }
 }
 
+/* Without a cache, and as much as the load then takes. */
+static void an_encoder_is_measured(void **)
+{
+  char path[PATH_MAX];
+  assert_int_equal(al_path_join(path, sizeof path, directories, "bert-rank", nullptr), AL_OK);
+  const struct al_model_descriptor descriptor = { .directory = path, .format = AL_FORMAT_SAFETENSORS };
+  const struct al_load_options options = { .n_threads = 1, .kv_type = AL_KV_F32, .n_gpu_layers = 0 };
+  struct al_memory_estimate estimate = {};
+  assert_int_equal(al_engine_safetensors.preflight(&descriptor, &options, &estimate, nullptr), AL_OK);
+  assert_int_equal(estimate.kv_ram_bytes, 0);
+  assert_true(estimate.compute_ram_bytes > 0 && estimate.weights_ram_bytes > 0);
+  AL_CLEANUP(unload) struct al_engine_model *model = load_ranker();
+  struct al_text_info info;
+  ops->info(model, &info);
+  uint64_t estimated = estimate.weights_ram_bytes + estimate.compute_ram_bytes;
+  uint64_t apart = estimated > info.memory_bytes ? estimated - info.memory_bytes : info.memory_bytes - estimated;
+  assert_true(apart < 256 << 10);
+}
+
 static size_t count_tokens(const struct al_engine_model *model, struct al_str text, unsigned flags, int32_t *tokens,
                            size_t capacity)
 {
@@ -222,6 +242,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(embedding_leaves_sequences_alone),
     cmocka_unit_test(what_cannot_be_embedded_is_refused),
     cmocka_unit_test(a_reranker_scores_like_transformers),
+    cmocka_unit_test(an_encoder_is_measured),
     cmocka_unit_test(pieces_of_words_follow_bert),
   };
   return cmocka_run_group_tests_name("engine/embed", tests, nullptr, nullptr);
