@@ -11,12 +11,13 @@ constexpr size_t MAX_ENDS = 64;
 
 enum prefix { PREFIX_NONE, PREFIX_FIRST, PREFIX_EACH };
 
+enum eats { EATS_LEFT = 1, EATS_RIGHT = 2 }; /* the white space before the token, behind it */
+
 struct added_token {
   struct al_str text; /* borrowed from the vocabulary */
   int32_t id;
   bool special;
-  bool eats_left; /* the white space before it, behind it */
-  bool eats_right;
+  uint8_t eats; /* of enum eats */
 };
 
 struct al_llama_text_rules {
@@ -48,8 +49,8 @@ static int by_first_byte(const void *left, const void *right)
   return (a->text.size < b->text.size) - (a->text.size > b->text.size);
 }
 
-static enum al_code collect_added(const struct llama_vocab *vocab, struct al_llama_text_rules *rules,
-                                  struct al_err *err)
+static enum al_code collect_added(const struct llama_vocab *vocab, const uint8_t *eats,
+                                  struct al_llama_text_rules *rules, struct al_err *err)
 {
   size_t capacity = 0;
   for (int32_t id = 0; id < llama_vocab_n_tokens(vocab); id++) {
@@ -61,7 +62,8 @@ static enum al_code collect_added(const struct llama_vocab *vocab, struct al_lla
     AL_TRY(al_grow(&array, &capacity, rules->n_added + 1, sizeof *rules->added, err));
     rules->added = array;
     bool special = ((unsigned)attr & LLAMA_TOKEN_ATTR_USER_DEFINED) == 0;
-    rules->added[rules->n_added++] = (struct added_token){ .text = text, .id = id, .special = special };
+    rules->added[rules->n_added++] = (struct added_token){ text, id, special, eats[id] };
+    rules->any_eats = rules->any_eats || eats[id] != 0;
   }
   if (rules->n_added > 0)
     qsort(rules->added, rules->n_added, sizeof *rules->added, by_first_byte);
@@ -130,21 +132,31 @@ static enum al_code read_behind_bos(const struct llama_model *model, struct al_l
   return AL_OK;
 }
 
-static enum al_code read_eating(const struct llama_model *model, struct al_llama_text_rules *rules, bool left,
+/* eats: of each token, bits of enum eats. */
+static enum al_code read_eating(const struct llama_model *model, const char *key, enum eats bit, uint8_t *eats,
                                 struct al_err *err)
 {
   AL_CLEANUP(al_buf_done) struct al_buf room = {};
+  int32_t n_tokens = llama_vocab_n_tokens(llama_model_get_vocab(model));
   const char *at;
   int32_t id;
-  AL_TRY(numbers(model, left ? "allm.tokenizer.lstrip_ids" : "allm.tokenizer.rstrip_ids", &room, &at, err));
+  AL_TRY(numbers(model, key, &room, &at, err));
   while (next_number(&at, &id))
-    for (size_t i = 0; i < rules->n_added; i++)
-      if (rules->added[i].id == id) {
-        rules->added[i].eats_left |= left;
-        rules->added[i].eats_right |= !left;
-        rules->any_eats = true;
-      }
+    if (id >= 0 && id < n_tokens)
+      eats[id] |= (uint8_t)bit;
   return AL_OK;
+}
+
+static enum al_code read_added(const struct llama_model *model, struct al_llama_text_rules *rules, struct al_err *err)
+{
+  const struct llama_vocab *vocab = llama_model_get_vocab(model);
+  size_t n_tokens = (size_t)llama_vocab_n_tokens(vocab);
+  AL_CLEANUP(al_free_p) uint8_t *eats = al_calloc(n_tokens, sizeof *eats);
+  if (eats == nullptr)
+    return al_fail_oom(err, n_tokens);
+  AL_TRY(read_eating(model, "allm.tokenizer.lstrip_ids", EATS_LEFT, eats, err));
+  AL_TRY(read_eating(model, "allm.tokenizer.rstrip_ids", EATS_RIGHT, eats, err));
+  return collect_added(vocab, eats, rules, err);
 }
 
 enum al_code al_llama_text_rules_new(const struct llama_model *model, struct al_llama_text_rules **rules,
@@ -160,9 +172,7 @@ enum al_code al_llama_text_rules_new(const struct llama_model *model, struct al_
     made->prefix = PREFIX_EACH;
   AL_TRY(read_ends(model, made, err));
   AL_TRY(read_behind_bos(model, made, err));
-  AL_TRY(collect_added(llama_model_get_vocab(model), made, err));
-  AL_TRY(read_eating(model, made, true, err));
-  AL_TRY(read_eating(model, made, false, err));
+  AL_TRY(read_added(model, made, err));
   *rules = nullptr;
   if (!made->nfc && made->prefix == PREFIX_NONE && made->n_ends == 0 && !made->any_eats && made->behind_bos < 0 &&
       !al_llama_tokenizer_wanted(model))
@@ -291,12 +301,12 @@ enum al_code al_llama_text_rules_apply(const struct al_llama_text_rules *rules, 
       continue;
     }
     struct al_str stretch = al_str_n(text.data + from, at - from);
-    if (token->eats_left)
+    if ((token->eats & EATS_LEFT) != 0)
       stretch.size = without_spaces_at_end(stretch);
     add_stretch(rules, stretch, from == 0, room);
     al_buf_add(room, token->text.data, token->text.size);
     at += token->text.size;
-    if (token->eats_right)
+    if ((token->eats & EATS_RIGHT) != 0)
       at += spaces_at_start(al_str_n(text.data + at, text.size - at));
     from = at;
   }

@@ -1,6 +1,7 @@
 /* Nemotron-H, Gemma, Phi and Mistral, on tensors made by hand: what is added, turned round and taken apart is where
  * libllama looks for it, and settings that it would not keep to are refused by name. */
 #include "base/alloc.h"
+#include "engine/safetensors/safetensors_engine.h"
 #include "safetensors_maker.h"
 
 #include <math.h>
@@ -412,17 +413,64 @@ static void phi_refuses_what_it_cannot_be(void **)
   check_missing(&phi3, 0);
 }
 
+/* --- tokens ------------------------------------------------------------------------------------------------------- */
+
+static size_t tokenize(const struct al_engine_model *model, const char *text, int32_t tokens[32])
+{
+  size_t n = 0;
+  assert_int_equal(
+      al_engine_safetensors.text->tokenize(model, al_str(text), AL_TOKENIZE_SPECIAL, tokens, 32, &n, nullptr), AL_OK);
+  assert_true(n <= 32);
+  return n;
+}
+
+/* Phi's special tokens do: what stands beside them in the text is not there. */
+static void special_tokens_may_take_white_space_with_them(void **)
+{
+  static const char *const pairs[][2] = {
+    { "a[INST] \n\t\u3000b", "a[INST]b" },          { "a[INST]", "a[INST]" },
+    { "a[INST] [INST] ", "a[INST][INST]" },         { "[INST] \xff", "[INST]\xff" },
+    { "a [INST]\u2003[/INST]", "a [INST][/INST]" },
+  };
+  AL_CLEANUP(kit_remove) struct kit kit;
+  kit_copy(&kit, data, "llama");
+  kit_replace(
+      &kit, "tokenizer.json",
+      "\"content\": \"[INST]\",\n      \"single_word\": false,\n      \"lstrip\": false,\n      \"rstrip\": false",
+      "\"content\": \"[INST]\",\n      \"single_word\": false,\n      \"lstrip\": false,\n      \"rstrip\": true");
+  struct al_model_descriptor descriptor = { .directory = kit.directory, .format = AL_FORMAT_SAFETENSORS };
+  struct al_load_options options = { .n_ctx = 64, .n_seq_max = 1, .n_threads = 1 };
+  struct al_engine_model *model = nullptr;
+  assert_int_equal(al_engine_safetensors.load(&descriptor, &options, nullptr, nullptr, &model, nullptr), AL_OK);
+  int32_t is[32];
+  int32_t want[32];
+  for (size_t i = 0; i < AL_COUNT(pairs); i++) {
+    size_t n = tokenize(model, pairs[i][0], is);
+    assert_int_equal(n, tokenize(model, pairs[i][1], want));
+    assert_memory_equal(is, want, n * sizeof is[0]);
+  }
+  assert_true(tokenize(model, "a[/INST] b", is) != tokenize(model, "a[/INST]b", want) ||
+              memcmp(is, want, sizeof is[0] * 3) != 0); /* the other one does not */
+  al_engine_safetensors.unload(model);
+}
+
 int main(int argc, char **argv)
 {
   if (argc < 2)
     return 2;
   data = argv[1];
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(nemotron_has_its_elements_in_their_place), cmocka_unit_test(nemotron_tells_the_kind_of_each_layer),
-    cmocka_unit_test(nemotron_may_be_spelt_as_at_first),        cmocka_unit_test(nemotron_refuses_what_it_cannot_be),
-    cmocka_unit_test(nemotron_needs_its_outer_tensors),         cmocka_unit_test(gemma_norms_have_one_more),
-    cmocka_unit_test(gemma_refuses_what_it_cannot_be),          cmocka_unit_test(a_windowed_phi_is_taken_apart),
-    cmocka_unit_test(a_phi_whose_window_is_all_stays_whole),    cmocka_unit_test(phi_refuses_what_it_cannot_be),
+    cmocka_unit_test(nemotron_has_its_elements_in_their_place),
+    cmocka_unit_test(nemotron_tells_the_kind_of_each_layer),
+    cmocka_unit_test(nemotron_may_be_spelt_as_at_first),
+    cmocka_unit_test(nemotron_refuses_what_it_cannot_be),
+    cmocka_unit_test(nemotron_needs_its_outer_tensors),
+    cmocka_unit_test(gemma_norms_have_one_more),
+    cmocka_unit_test(gemma_refuses_what_it_cannot_be),
+    cmocka_unit_test(a_windowed_phi_is_taken_apart),
+    cmocka_unit_test(a_phi_whose_window_is_all_stays_whole),
+    cmocka_unit_test(phi_refuses_what_it_cannot_be),
+    cmocka_unit_test(special_tokens_may_take_white_space_with_them),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
