@@ -3,6 +3,7 @@
  * The first byte of the input says into how large pieces the rest is cut. What comes back must be HTTP. */
 #include "base/alloc.h"
 #include "net/connection.h"
+#include "net/websocket.h"
 
 #include <assert.h>
 #include <sys/socket.h>
@@ -23,11 +24,30 @@ static void stream(struct al_http_exchange *exchange, void *app)
   al_http_end(exchange);
 }
 
+static void answer_message(struct al_http_exchange *exchange, struct al_str text, void *user)
+{
+  (void)user;
+  if (text.size > 0 && text.data[0] == 'c')
+    al_websocket_close(exchange, AL_WEBSOCKET_NORMAL, "bye");
+  else
+    (void)al_websocket_send(exchange, text);
+}
+
+static void ignore(struct al_http_exchange *exchange, void *user)
+{
+  (void)exchange;
+  (void)user;
+}
+
+static void websocket(struct al_http_exchange *exchange, void *app)
+{
+  static const struct al_websocket_handler handler = { answer_message, ignore, ignore };
+  (void)al_websocket_accept(exchange, &handler, app);
+}
+
 static const struct al_http_route routes[] = {
-  { AL_HTTP_GET, "/echo", echo, 0 },
-  { AL_HTTP_POST, "/echo", echo, 0 },
-  { AL_HTTP_GET, "/s/{id...}", stream, 0 },
-  { AL_HTTP_PUT, "/small/{id}", echo, 8 },
+  { AL_HTTP_GET, "/ws", websocket, 256 },   { AL_HTTP_GET, "/echo", echo, 0 },       { AL_HTTP_POST, "/echo", echo, 0 },
+  { AL_HTTP_GET, "/s/{id...}", stream, 0 }, { AL_HTTP_PUT, "/small/{id}", echo, 8 },
 };
 
 static bool refuse_some(struct al_http_exchange *exchange, void *app)
@@ -42,7 +62,7 @@ static bool refuse_some(struct al_http_exchange *exchange, void *app)
 static void forget(struct al_http_exchange *exchange, int status, void *app)
 {
   (void)app;
-  assert(status >= 200 && status < 600 && al_http_request_id(exchange)[0] == 'r');
+  assert((status == 101 || (status >= 200 && status < 600)) && al_http_request_id(exchange)[0] == 'r');
 }
 
 static const struct al_http_middleware middleware[] = { { "refuse", refuse_some, forget } };
@@ -60,7 +80,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
   (void)argc;
   (void)argv;
-  static const int64_t lengths_ms[AL_NET_DEADLINE_COUNT] = { 60'000, 60'000, 60'000, 60'000, 60'000 };
+  static const int64_t lengths_ms[AL_NET_DEADLINE_COUNT] = { 60'000, 60'000, 60'000, 60'000, 60'000, 60'000, 60'000 };
   server.options = (struct al_http_server_options){
     .routes = routes,
     .n_routes = AL_COUNT(routes),

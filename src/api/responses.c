@@ -1,6 +1,7 @@
 /* /v1/responses: making one, and what is stored. */
 #include "api/body.h"
 #include "api/errors.h"
+#include "api/params.h"
 #include "api/response_live.h"
 #include "api/response_store.h"
 #include "api/response_turn.h"
@@ -86,6 +87,16 @@ static enum al_code read_flag(const struct al_http_exchange *exchange, const cha
   return al_fail_param(err, name, "%s must be true or false", name);
 }
 
+/* What a response includes is settled when it is made. */
+static enum al_code check_include(const struct al_http_exchange *exchange, struct al_err *err)
+{
+  static const char *const names[] = { "include", "include[]" };
+  for (size_t i = 0; i < AL_COUNT(names); i++)
+    if (al_http_query(exchange, names[i]).data != nullptr)
+      return al_api_unsupported(err, "include", "include: ask for it when the response is made");
+  return AL_OK;
+}
+
 typedef enum al_code lookup_start(struct al_api *api, struct lookup **lookup, struct al_err *err);
 
 static void look_up(struct al_http_exchange *exchange, struct al_api *api, lookup_start *start)
@@ -129,6 +140,7 @@ static enum al_code get(struct al_api *api, struct lookup **lookup, struct al_er
 {
   struct lookup *at = *lookup;
   bool obfuscates = false;
+  AL_TRY(check_include(at->exchange, err));
   AL_TRY(read_flag(at->exchange, "stream", &at->streams, err));
   AL_TRY(read_flag(at->exchange, "include_obfuscation", &obfuscates, err));
   if (obfuscates)
@@ -306,6 +318,7 @@ static enum al_code list_items(struct al_api *api, struct lookup **lookup, struc
 {
   struct lookup *at = *lookup;
   struct al_str order = al_http_query(at->exchange, "order");
+  AL_TRY(check_include(at->exchange, err));
   AL_TRY(read_number(at->exchange, "limit", 1, 100, &at->limit, err));
   at->after_id = al_http_query(at->exchange, "after");
   at->is_descending = order.data == nullptr || al_str_is(order, "desc");

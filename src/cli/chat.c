@@ -48,6 +48,7 @@ void al_chat_body(const struct al_chat *chat, bool stream, struct al_buf *body)
   al_jw_object(&w);
   al_jw_kv_str(&w, "model", chat->model);
   al_jw_kv_bool(&w, "stream", stream);
+  al_jw_kv_bool(&w, "store", false); /* the conversation is kept here, and nobody looks it up */
   al_jw_kv_str(&w, "truncation", "auto");
   if (chat->system != nullptr)
     al_jw_kv_str(&w, "instructions", chat->system);

@@ -61,6 +61,13 @@ def test_what_is_not_stored_cannot_be_read(server):
     assert error.value.code == "previous_response_not_found" and error.value.param == "previous_response_id"
 
 
+def test_what_is_included_is_settled(server):
+    made = create(server)
+    with pytest.raises(openai.BadRequestError) as error:
+        server.client.responses.retrieve(made.id, include=["message.output_text.logprobs"])
+    assert error.value.param == "include"
+
+
 def test_delete_answers_like_openai(server):
     made = create(server)
     status, _, body = server.request("DELETE", f"/v1/responses/{made.id}")

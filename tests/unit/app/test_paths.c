@@ -12,7 +12,7 @@
 static int clear_environment(void **state)
 {
   (void)state;
-  static const char *const names[] = { "ALLM_WORKER", "HF_HUB_CACHE", "HF_HOME" };
+  static const char *const names[] = { "ALLM_WORKER", "HF_HUB_CACHE", "HF_HOME", "XDG_STATE_HOME" };
   for (size_t i = 0; i < AL_COUNT(names); i++)
     (void)unsetenv(names[i]);
   return setenv("HOME", "/home/somebody", 1);
@@ -56,12 +56,27 @@ static void the_hub_cache_is_found_as_the_hub_does(void **state)
   assert_int_equal(al_path_hf_cache(path, 5, nullptr), AL_INVALID_REQUEST);
 }
 
+static void state_is_kept_where_the_desktop_keeps_it(void **state)
+{
+  (void)state;
+  char path[PATH_MAX];
+  assert_int_equal(al_path_data(path, sizeof path, nullptr), AL_OK);
+  assert_string_equal(path, "/home/somebody/.local/state/allm");
+  (void)setenv("XDG_STATE_HOME", "relative", 1); /* to be ignored, says the specification */
+  assert_int_equal(al_path_data(path, sizeof path, nullptr), AL_OK);
+  assert_string_equal(path, "/home/somebody/.local/state/allm");
+  (void)setenv("XDG_STATE_HOME", "/var/state", 1);
+  assert_int_equal(al_path_data(path, sizeof path, nullptr), AL_OK);
+  assert_string_equal(path, "/var/state/allm");
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(the_worker_may_be_named, clear_environment),
     cmocka_unit_test_setup(builtin_models_may_be_absent, clear_environment),
     cmocka_unit_test_setup(the_hub_cache_is_found_as_the_hub_does, clear_environment),
+    cmocka_unit_test_setup(state_is_kept_where_the_desktop_keeps_it, clear_environment),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

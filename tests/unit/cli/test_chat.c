@@ -75,7 +75,7 @@ static void the_body_is_the_conversation(void **state)
   AL_CLEANUP(al_buf_done) struct al_buf body = {};
   assert_int_equal(al_chat_add(chat, "user", al_str("Say \"hi\"\n\xff"), nullptr), AL_OK);
   al_chat_body(chat, false, &body);
-  assert_string_equal(body.data, "{\"model\":\"tiny\",\"stream\":false,\"truncation\":\"auto\","
+  assert_string_equal(body.data, "{\"model\":\"tiny\",\"stream\":false,\"store\":false,\"truncation\":\"auto\","
                                  "\"input\":[{\"role\":\"user\",\"content\":\"Say \\\"hi\\\"\\n\xef\xbf\xbd\"}]}");
   chat->system = al_strdup("Be brief");
   chat->options_json = ",\"temperature\":0,\"top_k\":1";
@@ -84,10 +84,11 @@ static void the_body_is_the_conversation(void **state)
   assert_int_equal(al_chat_add(chat, "assistant", (struct al_str){}, nullptr), AL_OK);
   al_buf_clear(&body);
   al_chat_body(chat, true, &body);
-  assert_string_equal(body.data,
-                      "{\"model\":\"tiny\",\"stream\":true,\"truncation\":\"auto\",\"instructions\":\"Be brief\","
-                      "\"input\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"\"}],"
-                      "\"temperature\":0,\"top_k\":1}");
+  assert_string_equal(
+      body.data,
+      "{\"model\":\"tiny\",\"stream\":true,\"store\":false,\"truncation\":\"auto\",\"instructions\":\"Be brief\","
+      "\"input\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"\"}],"
+      "\"temperature\":0,\"top_k\":1}");
 }
 
 static void an_answer_becomes_a_turn(void **state)
