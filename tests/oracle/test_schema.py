@@ -556,4 +556,5 @@ def main():
     return 1 if checks.failures else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
