@@ -74,14 +74,29 @@ static int by_frame(const void *a, const void *b)
   return left->count < right->count ? -1 : left->count > right->count;
 }
 
-static size_t sort_frames(struct al_gr_frame *frames, size_t count)
+/* Of two frames of one repetition that both have their least number, the one with fewer rounds can do all that the
+ * other can. `before` stands first in order. */
+static bool makes_needless(const struct al_gr_machine *machine, const struct al_gr_frame *before,
+                           const struct al_gr_frame *frame)
+{
+  if (before->parent != frame->parent || before->state != frame->state)
+    return false;
+  if (before->count == frame->count)
+    return true;
+  if (before->count == AL_GR_NO_COUNT || frame->count == AL_GR_NO_COUNT)
+    return false;
+  const struct al_gr_state *repeat = &machine->grammar->states[frame->state];
+  return before->count + 1 >= machine->grammar->callees[repeat->arg].least;
+}
+
+static size_t sort_frames(const struct al_gr_machine *machine, struct al_gr_frame *frames, size_t count)
 {
   if (count < 2)
     return count;
   qsort(frames, count, sizeof *frames, by_frame);
   size_t kept = 1;
   for (size_t i = 1; i < count; i++)
-    if (by_frame(&frames[kept - 1], &frames[i]) != 0)
+    if (!makes_needless(machine, &frames[kept - 1], &frames[i]))
       frames[kept++] = frames[i];
   return kept;
 }
@@ -125,7 +140,7 @@ static enum al_code add_node(struct al_gr_machine *machine, const struct al_gr_f
 enum al_code al_gr_intern_node(struct al_gr_machine *machine, struct al_gr_frame *frames, size_t count, uint32_t *node,
                                struct al_err *err)
 {
-  count = sort_frames(frames, count);
+  count = sort_frames(machine, frames, count);
   uint64_t hash = hash_frames(frames, count);
   AL_TRY(grow_index(machine, &machine->node_index, node_hash, err));
   struct al_gr_index *index = &machine->node_index;

@@ -18,12 +18,12 @@ constexpr uint32_t AL_GR_DEAD = 0;    /* set */
 constexpr uint32_t AL_GR_NO_COUNT = UINT32_MAX;
 constexpr uint32_t AL_GR_UNMADE = UINT32_MAX;
 
-constexpr uint32_t AL_GR_MAX_DEPTH = 240;        /* frames on top of each other: deeper calls cannot come */
-constexpr size_t AL_GR_MAX_POSITIONS = 50'000;   /* in one set */
-constexpr size_t AL_GR_MAX_FRAMES = 50'000;      /* in one node */
-constexpr size_t AL_GR_SOFT_BYTES = 16 << 20;    /* al_gr_machine_is_large */
-constexpr size_t AL_GR_HARD_BYTES = 96 << 20;    /* an error */
-constexpr uint64_t AL_GR_MAX_WORK = 100'000'000; /* positions looked at, between two calls of al_gr_machine_begin */
+constexpr uint32_t AL_GR_MAX_DEPTH = 240;       /* frames on top of each other: deeper calls cannot come */
+constexpr size_t AL_GR_MAX_POSITIONS = 50'000;  /* in one set */
+constexpr size_t AL_GR_MAX_FRAMES = 50'000;     /* in one node */
+constexpr size_t AL_GR_SOFT_BYTES = 16 << 20;   /* al_gr_machine_is_large */
+constexpr size_t AL_GR_HARD_BYTES = 96 << 20;   /* an error */
+constexpr uint64_t AL_GR_MAX_WORK = 10'000'000; /* positions looked at, between two calls of al_gr_machine_begin */
 
 struct al_gr_frame {
   uint32_t state; /* where to go on; with a count: the REPEAT state whose body has come to an end */

@@ -183,22 +183,20 @@ static void a_vocabulary_that_cannot_go_on_is_an_error(void **)
   al_grammar_vocabulary_free(vocabulary);
 }
 
-/* So ambiguous that the sets of positions grow with the text: in the end an error that says so, quickly. */
-static void ambiguity_without_bounds_is_an_error(void **)
+/* Every text can be read in very many ways: what is kept is bounded all the same. */
+static void ambiguity_stays_bounded(void **)
 {
   struct al_grammar_vocabulary *vocabulary = make_vocabulary();
-  struct al_grammar_matcher *matcher =
-      make("root ::= ((\"a\"{1,9000} b?){1,9000} c?){1,9000} \"b\"\nb ::= \"a\"{1,9000} \"a\"{1,9000}\nc ::= b b b",
-           vocabulary);
+  struct al_grammar_matcher *matcher = make("root ::= \"a\" root root | \"a\"", vocabulary);
   const uint64_t *mask = nullptr;
   struct al_err err = {};
   enum al_code code = AL_OK;
-  for (int i = 0; i < 3000 && code == AL_OK; i++) {
+  for (int i = 0; i < 300 && code == AL_OK; i++) {
     code = al_grammar_matcher_accept(matcher, token("aaaaaaaaaaaaaaaaaa"), &err);
     if (code == AL_OK && i % 16 == 0)
       code = al_grammar_matcher_mask(matcher, &mask, &err);
   }
-  assert_int_equal(code, AL_UNSUPPORTED);
+  assert_int_equal(code, AL_OK);
   al_grammar_matcher_free(matcher);
   al_grammar_vocabulary_free(vocabulary);
 }
@@ -239,12 +237,9 @@ static void survives_every_failed_allocation(void **)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(masks_agree_with_single_tokens),
-    cmocka_unit_test(allows_the_end_where_a_sentence_ends),
-    cmocka_unit_test(half_characters_may_come),
-    cmocka_unit_test(a_vocabulary_that_cannot_go_on_is_an_error),
-    cmocka_unit_test(ambiguity_without_bounds_is_an_error),
-    cmocka_unit_test(survives_every_failed_allocation),
+    cmocka_unit_test(masks_agree_with_single_tokens), cmocka_unit_test(allows_the_end_where_a_sentence_ends),
+    cmocka_unit_test(half_characters_may_come),       cmocka_unit_test(a_vocabulary_that_cannot_go_on_is_an_error),
+    cmocka_unit_test(ambiguity_stays_bounded),        cmocka_unit_test(survives_every_failed_allocation),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
