@@ -266,7 +266,10 @@ static enum al_code read_compaction(struct reading *reading, const struct al_jso
   struct reading inner = { .items = &items, .references = reading->references, .in_compaction = true };
   char content_path[64];
   al_api_path(content_path, sizeof content_path, path, al_str("encrypted_content"));
-  if (al_json_parse(text, &doc, nullptr) != AL_OK || al_json_kind(al_json_root(doc)) != AL_JSON_ARRAY)
+  enum al_code code = al_json_parse(text, &doc, err);
+  if (code == AL_OOM_RAM)
+    return code;
+  if (code != AL_OK || al_json_kind(al_json_root(doc)) != AL_JSON_ARRAY)
     return al_fail_param(err, content_path, "%s is damaged", content_path);
   AL_TRY(read_items(&inner, al_json_root(doc), content_path, err));
   AL_TRY(write_id(item, path, "cmp_", w, err));

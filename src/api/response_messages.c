@@ -70,14 +70,18 @@ static enum al_code end_turn(struct conversion *conversion, struct al_err *err)
 
 /* Templates expect the arguments as an object; a call that was cut short has left broken ones: then they get the text.
  */
-static void write_arguments(struct al_json_writer *w, struct al_str text)
+static enum al_code write_arguments(struct al_json_writer *w, struct al_str text, struct al_err *err)
 {
   AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
   struct al_str arguments = text.size > 0 ? text : al_str("{}");
-  if (al_json_parse(arguments, &doc, nullptr) == AL_OK && al_json_kind(al_json_root(doc)) == AL_JSON_OBJECT)
+  enum al_code code = al_json_parse(arguments, &doc, err);
+  if (code == AL_OOM_RAM)
+    return code;
+  if (code == AL_OK && al_json_kind(al_json_root(doc)) == AL_JSON_OBJECT)
     al_jw_kv_value(w, "arguments", al_json_root(doc));
   else
     al_jw_kv_str_n(w, "arguments", arguments);
+  return AL_OK;
 }
 
 static enum al_code add_call(struct conversion *conversion, const struct al_json *item, struct al_err *err)
@@ -91,7 +95,7 @@ static enum al_code add_call(struct conversion *conversion, const struct al_json
   al_jw_key(&w, "function");
   al_jw_object(&w);
   al_jw_kv_value(&w, "name", al_json_get(item, "name"));
-  write_arguments(&w, al_json_str(al_json_get(item, "arguments")));
+  AL_TRY(write_arguments(&w, al_json_str(al_json_get(item, "arguments")), err));
   al_jw_end(&w);
   al_jw_end(&w);
   return al_buf_check(calls, err);

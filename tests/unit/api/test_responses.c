@@ -399,6 +399,34 @@ static void a_stream_without_memory_is_not_completed(void **state)
   done(&f);
 }
 
+static void memory_that_runs_out_is_an_answer_too(void **state)
+{
+  (void)state;
+  int n_answered = 0;
+  for (size_t n = 1; n < 260; n++) {
+    struct fixture f;
+    submitted_clear();
+    f.api = make_api(nullptr);
+    exchange_init(
+        &f.exchange,
+        "{\"model\":\"tiny\",\"instructions\":\"x\",\"tools\":[{\"type\":\"function\",\"name\":\"f\"}],\"input\":["
+        "{\"role\":\"user\",\"content\":\"q\"},{\"type\":\"compaction\",\"encrypted_content\":\"allm1:["
+        "{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"old\\\"}]\"}]}");
+    (void)al_alloc_fail_at(n);
+    al_api_responses(&f.exchange, f.api);
+    (void)al_alloc_fail_at(0);
+    if (submitted.count == 1) {
+      play_started(1);
+      play_delta("a");
+      play_done(AL_FINISH_STOP, 1);
+      n_answered++;
+    }
+    assert_int_equal(f.exchange.status, submitted.count == 1 ? 200 : 507);
+    done(&f);
+  }
+  assert_true(n_answered > 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -409,6 +437,7 @@ int main(void)
     cmocka_unit_test(a_failure_in_the_stream),
     cmocka_unit_test(the_answer_tells_the_sampling_in_effect),
     cmocka_unit_test(items_become_messages),
+    cmocka_unit_test(memory_that_runs_out_is_an_answer_too),
     cmocka_unit_test(items_stand_in_the_order_of_the_model),
     cmocka_unit_test(calls_and_their_results_become_messages),
     cmocka_unit_test(harmless_parameters_pass),
