@@ -5,11 +5,6 @@
 
 #include "text/jinja/value.h"
 
-#include "base/arena.h"
-#include "base/map.h"
-
-#include <locale.h>
-
 enum al_jj_node_kind {
   /* expressions */
   AL_JJ_N_CONST,
@@ -191,15 +186,6 @@ struct al_jj_node {
       struct al_jj_nodes body;
     } with;
   };
-};
-
-struct al_jj_program {
-  struct al_arena *arena;
-  struct al_map *symbols; /* name to struct al_jj_symbol */
-  locale_t ctype;         /* character classes and case of Unicode */
-  struct al_jj_nodes body;
-  const struct al_jj_symbol **hidden; /* [n_hidden] whose value from the caller the template does not see */
-  size_t n_hidden;
 };
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef AL_TEXT_JINJA_PARSER_H
 #define AL_TEXT_JINJA_PARSER_H
 
-#include "text/jinja/ast.h"
 #include "text/jinja/lexer.h"
+#include "text/jinja/tree.h"
 
 constexpr size_t AL_JJ_MAX_SOURCE_BYTES = (size_t)4 << 20;
 constexpr int AL_JJ_MAX_PARSE_DEPTH = 128;

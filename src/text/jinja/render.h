@@ -2,7 +2,7 @@
 #ifndef AL_TEXT_JINJA_RENDER_H
 #define AL_TEXT_JINJA_RENDER_H
 
-#include "text/jinja/ast.h"
+#include "text/jinja/tree.h"
 
 #include "base/buf.h"
 #include "codec/json.h"
