@@ -205,3 +205,13 @@ enum al_code al_vgguf_read(const struct al_vgguf *vgguf, uint64_t position, uint
   *n_read = done;
   return AL_OK;
 }
+
+uint64_t al_vgguf_made_until(const struct al_vgguf *vgguf, uint64_t position)
+{
+  if (position < vgguf->metadata_bytes || position >= vgguf->size_bytes)
+    return 0;
+  size_t i = tensor_at(vgguf, position - vgguf->metadata_bytes);
+  const struct al_plan_tensor *tensor = &vgguf->plan.tensors[i];
+  uint64_t start = vgguf->metadata_bytes + gguf_get_tensor_offset(vgguf->gguf, (int64_t)i);
+  return al_convert_is_copy(tensor) ? 0 : start + tensor->size_bytes;
+}

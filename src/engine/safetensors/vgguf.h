@@ -28,4 +28,8 @@ uint64_t al_vgguf_weights_bytes(const struct al_vgguf *vgguf);              /* o
 enum al_code al_vgguf_read(const struct al_vgguf *vgguf, uint64_t position, uint8_t *bytes, size_t size, size_t *n_read,
                            struct al_err *err);
 
+/* Where the tensor at `position` ends, if its rows have to be made: reading on to there at once lets all threads work.
+ * Otherwise 0. */
+uint64_t al_vgguf_made_until(const struct al_vgguf *vgguf, uint64_t position);
+
 #endif

@@ -11,6 +11,9 @@ struct al_vgguf_stream {
   struct al_err failure;  /* why the last read failed; code AL_OK while none did */
   struct al_vgguf *vgguf; /* borrowed */
   uint64_t position;
+  uint8_t *window; /* owned; what was made ahead: bytes [window_start, window_start + window_size) */
+  uint64_t window_start;
+  size_t window_size;
 };
 
 /* Not to be moved while open. */

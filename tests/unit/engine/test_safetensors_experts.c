@@ -1,6 +1,7 @@
 /* Families with experts, on tensors made by hand: every element of what libllama is given has its place in the files,
  * and files that lack or bend something are refused by name. */
 #include "base/alloc.h"
+#include "engine/safetensors/vgguf_stream.h"
 #include "safetensors_maker.h"
 
 #include <ggml.h>
@@ -329,6 +330,35 @@ static void reads_any_range_alike(void **state)
   }
 }
 
+/* The stream makes rows ahead; what it gives is the same wherever and however much is read. */
+static void streams_what_is_read(void **state)
+{
+  (void)state;
+  AL_CLEANUP(kit_remove) struct kit kit;
+  make_gpt_oss(&kit, "BF16", false, (struct fault){});
+  AL_CLEANUP(al_vgguf_close_p) struct al_vgguf *vgguf = open_as(&kit, "", 2);
+  size_t size = (size_t)al_vgguf_size_bytes(vgguf);
+  AL_CLEANUP(al_free_p) uint8_t *whole = al_alloc(size);
+  AL_CLEANUP(al_free_p) uint8_t *part = al_alloc(size);
+  size_t n_read = 0;
+  assert_int_equal(al_vgguf_read(vgguf, 0, whole, size, &n_read, nullptr), AL_OK);
+  AL_CLEANUP(al_vgguf_stream_close) struct al_vgguf_stream stream = {};
+  assert_int_equal(al_vgguf_stream_open(vgguf, &stream, nullptr), AL_OK);
+  assert_int_equal(fread(part, 1, size, stream.file), size);
+  assert_memory_equal(part, whole, size);
+  assert_int_equal(fread(part, 1, 1, stream.file), 0);
+  uint32_t random = 1;
+  for (int round = 0; round < 200; round++) {
+    random = random * 1664525 + 1013904223;
+    size_t from = random % size;
+    size_t n = al_min_size((random >> 4) % 100000, size - from);
+    assert_int_equal(fseek(stream.file, (long)from, SEEK_SET), 0);
+    assert_int_equal(fread(part, 1, n, stream.file), n);
+    assert_memory_equal(part, whole + from, n);
+  }
+  assert_int_equal(stream.failure.code, AL_OK);
+}
+
 static void expect_fault(const struct kit *kit, enum al_code code, const char *words)
 {
   struct al_vgguf *vgguf = nullptr;
@@ -518,6 +548,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(takes_gpt_oss_apart),
     cmocka_unit_test(reads_mxfp4),
     cmocka_unit_test(reads_any_range_alike),
+    cmocka_unit_test(streams_what_is_read),
     cmocka_unit_test(refuses_experts_that_do_not_fit),
     cmocka_unit_test(refuses_mxfp4_that_is_not_whole),
     cmocka_unit_test(refuses_absurd_configs),
