@@ -54,6 +54,34 @@ static void anything_else_does_not(void **state)
   assert_false(admits("secret", "/nowhere", nullptr, nullptr));
 }
 
+/* Each API's client understands its own form of the refusal. */
+static void refusals_have_the_form_of_their_api(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *path, *member, *value;
+  } cases[] = {
+    { "/v1/messages", "error.type", "authentication_error" },
+    { "/v1/messages/count_tokens", "type", "error" },
+    { "/v1/messages", "error.code", "missing_api_key" },
+    { "/v1/messagesx", "error.type", "invalid_request_error" },
+    { "/v1/chat/completions", "type", "" },
+  };
+  for (size_t i = 0; i < AL_COUNT(cases); i++) {
+    struct al_api *api = make_api("secret");
+    struct al_http_exchange exchange;
+    exchange_init(&exchange, "");
+    exchange.path = cases[i].path;
+    assert_false(al_api_auth_before(&exchange, api));
+    assert_int_equal(exchange.status, 401);
+    struct al_json_doc *doc = sent_json(&exchange);
+    assert_string_equal(json_text(doc, cases[i].member), cases[i].value);
+    al_json_doc_free(doc);
+    exchange_done(&exchange);
+    al_api_free(api);
+  }
+}
+
 static void health_is_open(void **state)
 {
   (void)state;
@@ -79,6 +107,7 @@ int main(void)
     cmocka_unit_test(without_a_key_everything_passes),
     cmocka_unit_test(the_key_opens),
     cmocka_unit_test(anything_else_does_not),
+    cmocka_unit_test(refusals_have_the_form_of_their_api),
     cmocka_unit_test(health_is_open),
     cmocka_unit_test(a_digest_is_sha256),
   };
