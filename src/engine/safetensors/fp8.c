@@ -157,12 +157,17 @@ static enum al_code fail_weight(const struct al_plan_part *part, struct al_err *
 
 static bool scale_row(const struct reader *r, const float table[256], const uint8_t *raw, int64_t n, float *values)
 {
-  bool numbers = true;
-  for (int64_t i = 0; i < n; i++) {
-    values[i] = table[raw[i]] * r->scales[i / r->block_cols];
-    numbers = numbers && !isnan(values[i]);
+  float sum = 0; /* NaN when one of them is */
+  for (int64_t block = 0; block * r->block_cols < n; block++) {
+    int64_t start = block * r->block_cols;
+    int64_t end = start + r->block_cols < n ? start + r->block_cols : n;
+    float scale = r->scales[block];
+    for (int64_t i = start; i < end; i++) {
+      values[i] = table[raw[i]] * scale;
+      sum += values[i] * 0.0F;
+    }
   }
-  return numbers;
+  return !isnan(sum);
 }
 
 enum al_code al_fp8_to_f32(const struct al_hf_weights *weights, const struct al_plan_tensor *tensor, int64_t from,
