@@ -11,10 +11,6 @@ import pytest
 from api_server import running, wait_until
 
 
-def say(text):
-    """What makes the fake engine answer with this text."""
-    return "@say{" + text + "}yas@"
-
 
 @pytest.fixture(scope="module")
 def slow():
@@ -23,7 +19,8 @@ def slow():
 
 
 def create(server, text="Hi", **fields):
-    return server.client.responses.create(model=server.model, input=text, **{"max_output_tokens": 16, **fields})
+    return server.client.responses.create(model=server.model, input=text,
+                                          **{"max_output_tokens": 16, "temperature": 0, **fields})
 
 
 def finished(server, response, seconds=60):
@@ -36,7 +33,6 @@ def finished(server, response, seconds=60):
 
 def test_what_was_made_can_be_read_again(server):
     made = create(server, "Hi", metadata={"a": "b"}, instructions="Be brief.")
-    assert made.store if hasattr(made, "store") else True
     assert server.client.responses.retrieve(made.id) == made
     server.client.responses.delete(made.id)
     with pytest.raises(openai.NotFoundError):
@@ -113,10 +109,10 @@ def test_instructions_are_not_inherited(server):
     rules = create(server, "Hi", instructions="Speak like a pirate, always.", temperature=0)
     after_plain = create(server, "Again", previous_response_id=plain.id)
     after_rules = create(server, "Again", previous_response_id=rules.id)
-    lengths = [r.usage.input_tokens - len(r.output_text) * 0 for r in (after_plain, after_rules)]
     assert rules.usage.input_tokens > plain.usage.input_tokens + 10
-    # The answers differ in length; the instructions would be more.
-    assert lengths[1] - lengths[0] <= max(0, rules.usage.output_tokens - plain.usage.output_tokens) + 5
+    # The answers before may differ in length; the instructions would be more.
+    longer = max(0, rules.usage.output_tokens - plain.usage.output_tokens)
+    assert after_rules.usage.input_tokens - after_plain.usage.input_tokens <= longer + 5
 
 
 def test_a_branch_and_a_deleted_ancestor(server):
