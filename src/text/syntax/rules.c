@@ -195,10 +195,11 @@ static enum al_code tools_rules(struct al_sx_rules *rules, struct al_err *err)
     AL_TRY(tool_rules(rules, &tool, err));
     al_buf_printf(&any, "%ssx-call-%zu", any.size > 0 ? " | " : "", it.index);
   }
+  AL_TRY(al_buf_check(&any, err));
   if (any.size == 0)
     return al_fail_param(err, "tool_choice", "tool_choice names a function that is not among the tools");
   al_buf_printf(rules->out, "sx-tool ::= %s\n", any.data);
-  return al_buf_check(&any, err);
+  return AL_OK;
 }
 
 /* sx-calls. The lazy one begins where the trigger does. */

@@ -173,6 +173,23 @@ static void names_what_it_cannot_hold(void **)
   assert_int_equal(al_syntax_grammar(kit_syntax("hermes"), &request, &gbnf, &is_lazy, &err), AL_INVALID_REQUEST);
 }
 
+/* Either it says so, or the grammar is what it always is. */
+static void memory_runs_out(void **)
+{
+  AL_CLEANUP(al_buf_done) struct al_buf whole = {};
+  struct al_syntax_request request = required();
+  bool is_lazy = false, has_failed = true;
+  assert_int_equal(al_syntax_grammar(kit_syntax("qwen3_coder"), &request, &whole, &is_lazy, nullptr), AL_OK);
+  for (size_t n = 1; has_failed; n++) {
+    AL_CLEANUP(al_buf_done) struct al_buf gbnf = {};
+    (void)al_alloc_fail_at(n);
+    enum al_code code = al_syntax_grammar(kit_syntax("qwen3_coder"), &request, &gbnf, &is_lazy, nullptr);
+    has_failed = al_alloc_fail_at(0) >= n;
+    if (code != AL_OOM_RAM)
+      assert_true(code == AL_OK && al_str_eq(al_buf_view(&gbnf), al_buf_view(&whole)));
+  }
+}
+
 /* --- what a grammar lets through -----------------------------------------------------------------------------------
  */
 
@@ -356,6 +373,7 @@ int main(void)
     cmocka_unit_test(lets_only_calls_through),
     cmocka_unit_test(finds_the_trigger),
     cmocka_unit_test(keeps_control_tokens),
+    cmocka_unit_test(memory_runs_out),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
