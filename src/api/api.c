@@ -104,6 +104,7 @@ const struct al_http_route al_api_routes[] = {
   { AL_HTTP_GET, "/health/live", al_api_health_live, 0 },
   { AL_HTTP_GET, "/health/ready", al_api_health_ready, 0 },
   { AL_HTTP_GET, "/status", al_api_status, 0 },
+  { AL_HTTP_GET, "/openapi.json", al_api_openapi, 0 },
   { AL_HTTP_POST, "/load", al_api_load, SMALL_BODY },
   { AL_HTTP_POST, "/unload", al_api_unload, SMALL_BODY },
 };

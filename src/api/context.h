@@ -56,6 +56,7 @@ al_http_handler al_api_models_get;
 al_http_handler al_api_health_live;
 al_http_handler al_api_health_ready;
 al_http_handler al_api_status;
+al_http_handler al_api_openapi;
 al_http_handler al_api_load;
 al_http_handler al_api_unload;
 

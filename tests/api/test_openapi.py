@@ -27,7 +27,7 @@ CALLS = [
     ("POST", "/api/generate", {"prompt": "Hi", "stream": False, "options": {"num_predict": 4}}),
     ("POST", "/api/embed", {"model": "fake-embed", "input": "a"}), ("POST", "/api/show", {}),
     ("GET", "/api/tags", None), ("GET", "/api/ps", None), ("GET", "/api/version", None), ("GET", "/v1/models", None),
-    ("GET", "/health", None), ("GET", "/health/live", None), ("GET", "/health/ready", None), ("GET", "/status", None),
+    ("GET", "/health", None), ("GET", "/health/live", None), ("GET", "/health/ready", None), ("GET", "/status", None), ("GET", "/openapi.json", None),
     ("POST", "/load", {}),
 ]
 
