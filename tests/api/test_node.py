@@ -13,7 +13,8 @@ from api_server import BUILD, ROOT
 MODULES = BUILD / "node_modules"
 
 
-@pytest.mark.parametrize("package,script", [("openai", "test.mjs"), ("@anthropic-ai/sdk", "anthropic.mjs")])
+@pytest.mark.parametrize("package,script", [("openai", "test.mjs"), ("openai", "responses.mjs"),
+                                            ("@anthropic-ai/sdk", "anthropic.mjs")])
 def test_node(server, package, script):
     if not (MODULES / package).exists():
         pytest.skip(f"{package} is not installed")
