@@ -15,15 +15,9 @@
 #include <cmocka.h>
 
 constexpr size_t N_BYTES = 256;
-static const char *const merged[] = { "ab",
-                                      "bc",
-                                      "abc",
-                                      "\xc4\xa0"
-                                      "a" /* a space and a */,
-                                      "aa",
-                                      "aaaa",
-                                      "abcd" };
-static const char *const merges[] = { "b c", "a b", "a bc", "\xc4\xa0 a", "a a", "aa aa" };
+#define SPACE "\xc4\xa0" /* in the alphabet of bytes */
+static const char *const merged[] = { "ab", "bc", "abc", SPACE "a", "aa", "aaaa", "abcd" };
+static const char *const merges[] = { "b c", "a b", "a bc", SPACE " a", "a a", "aa aa" };
 
 static void free_gguf(struct gguf_context **gguf)
 {
