@@ -11,7 +11,6 @@ import pytest
 from api_server import running, wait_until
 
 
-
 @pytest.fixture(scope="module")
 def slow():
     with running("fake", "--decode-ms", "20") as started:
