@@ -134,6 +134,46 @@ static enum al_code check_cache_control(const struct al_api_param *param, const 
   return want_object(param, body, &control, err);
 }
 
+/* Edits of the conversation: none are made here, so that only those pass which would keep everything. */
+static enum al_code check_edit(const struct al_json *edit, const char *path, struct al_err *err)
+{
+  static const char *const keys[] = { "type", "keep", nullptr };
+  char type_path[64], keep_path[64];
+  al_api_path(type_path, sizeof type_path, path, al_str("type"));
+  al_api_path(keep_path, sizeof keep_path, path, al_str("keep"));
+  struct al_str type = {};
+  AL_TRY(al_api_anthropic_block_type(edit, path, &type, err));
+  if (!al_str_starts(type, al_str("clear_thinking_")))
+    return al_api_unsupported(err, type_path, "%s: the conversation is taken as it is", type_path);
+  AL_TRY(al_api_only_keys(edit, path, keys, err));
+  if (!al_str_is(al_json_str(al_json_get(edit, "keep")), "all"))
+    return al_api_unsupported(err, keep_path, "%s: only \"all\" is possible: no thinking is cleared", keep_path);
+  return AL_OK;
+}
+
+static enum al_code check_context_management(const struct al_api_param *param, const struct al_json *body, void *target,
+                                             struct al_err *err)
+{
+  static const char *const keys[] = { "edits", nullptr };
+  (void)target;
+  const struct al_json *management = nullptr;
+  AL_TRY(want_object(param, body, &management, err));
+  AL_TRY(al_api_only_keys(management, param->name, keys, err));
+  const struct al_json *edits = al_json_get(management, "edits");
+  enum al_json_kind kind = al_json_kind(edits);
+  if (kind == AL_JSON_ABSENT || kind == AL_JSON_NULL)
+    return AL_OK;
+  if (kind != AL_JSON_ARRAY)
+    return al_api_wrong_kind(err, "context_management.edits", "an array", edits);
+  struct al_json_iter it = al_json_iter(edits);
+  while (al_json_next(&it)) {
+    char path[48];
+    (void)snprintf(path, sizeof path, "context_management.edits[%zu]", it.index);
+    AL_TRY(check_edit(it.value, path, err));
+  }
+  return AL_OK;
+}
+
 static enum al_code read_stop_sequences(const struct al_api_param *param, const struct al_json *body, void *target,
                                         struct al_err *err)
 {
@@ -172,7 +212,7 @@ static const struct al_api_param sampling[] = {
   { .name = "service_tier", .read = al_api_check_word, .words = "auto|standard_only" },
   { .name = "container", .read = al_api_refuse, .words = "there are no containers here" },
   { .name = "mcp_servers", .read = al_api_check_empty, .words = "the client calls its tools itself" },
-  { .name = "context_management", .read = al_api_refuse, .words = "the conversation is taken as it is" },
+  { .name = "context_management", .read = check_context_management },
   { .name = "inference_geo", .read = al_api_refuse, .words = "the model runs here" },
   { .name = "stop", .read = al_api_refuse, .words = OPENAI_S },
   { .name = "stream_options", .read = al_api_refuse, .words = OPENAI_S },

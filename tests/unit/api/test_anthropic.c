@@ -422,12 +422,39 @@ static const struct {
   { ASK(",\"output_config\":{\"format\":{\"type\":\"text\"}}"), "output_config.format.type" },
   { ASK(",\"output_config\":{\"format\":{\"type\":\"json_schema\"}}"), "output_config.format.schema" },
   { ASK(",\"container\":\"x\""), "container" },
+  { ASK(",\"context_management\":1"), "context_management" },
+  { ASK(",\"context_management\":{\"edits\":{}}"), "context_management.edits" },
+  { ASK(",\"context_management\":{\"edits\":[{\"type\":\"clear_tool_uses_20250919\"}]}"),
+    "context_management.edits[0].type" },
+  { ASK(",\"context_management\":{\"edits\":[{\"type\":\"clear_thinking_20251015\",\"keep\":{\"type\":\"thinking_"
+        "turns\","
+        "\"value\":1}}]}"),
+    "context_management.edits[0].keep" },
   { ASK(",\"mcp_servers\":[{}]"), "mcp_servers" },
   { ASK(",\"speed\":\"fast\""), "speed" },
   { ASK(",\"tools\":[{\"name\":\"a\"}]"), "tools[0].input_schema" },
   { ASK(",\"tool_choice\":{\"type\":\"any\"}"), "tool_choice" },
   { ASK(",\"unknown\":1"), "unknown" },
 };
+
+/* What agents send although it changes nothing. */
+static void harmless_parameters_pass(void **state)
+{
+  (void)state;
+  static const char *const bodies[] = {
+    ASK(",\"context_management\":{\"edits\":[{\"type\":\"clear_thinking_20251015\",\"keep\":\"all\"}]}"),
+    ASK(",\"context_management\":{\"edits\":[]},\"mcp_servers\":[],\"speed\":\"standard\",\"container\":null"),
+    ASK(",\"cache_control\":{\"type\":\"ephemeral\"},\"metadata\":{},\"service_tier\":\"standard_only\",\"min_p\":0.1"),
+  };
+  for (size_t i = 0; i < AL_COUNT(bodies); i++) {
+    struct fixture f;
+    post(&f, bodies[i]);
+    if (submitted.count != 1)
+      fail_msg("%s: %s", bodies[i], f.exchange.sent.data);
+    play_done(AL_FINISH_STOP, 0);
+    done(&f);
+  }
+}
 
 static void each_wrong_field_is_named(void **state)
 {
@@ -517,6 +544,7 @@ int main(void)
     cmocka_unit_test(conversations_take_the_form_of_templates),
     cmocka_unit_test(the_system_prompt_may_be_blocks),
     cmocka_unit_test(tokens_are_counted),
+    cmocka_unit_test(harmless_parameters_pass),
     cmocka_unit_test(each_wrong_field_is_named),
     cmocka_unit_test(errors_have_their_types),
     cmocka_unit_test(memory_may_run_out_at_any_point),
