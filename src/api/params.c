@@ -141,14 +141,6 @@ enum al_code al_api_check_str(const struct al_api_param *param, const struct al_
   return al_json_want_str(body, "", param->name, &value, nullptr, err);
 }
 
-enum al_code al_api_check_bool(const struct al_api_param *param, const struct al_json *body, void *target,
-                               struct al_err *err)
-{
-  (void)target;
-  bool value = false;
-  return al_json_want_bool(body, "", param->name, &value, nullptr, err);
-}
-
 static bool is_word_of(struct al_str word, const char *words)
 {
   for (const char *at = words; *at != '\0';) {
@@ -192,30 +184,6 @@ enum al_code al_api_check_empty(const struct al_api_param *param, const struct a
   return al_json_count(value) == 0
              ? AL_OK
              : al_api_unsupported(err, param->name, "%s is not supported: %s", param->name, param->words);
-}
-
-static enum al_code check_int(const struct al_api_param *param, const struct al_json *body, int64_t only,
-                              struct al_err *err)
-{
-  int64_t value = only;
-  AL_TRY(al_json_want_int(body, "", param->name, 0, INT32_MAX, &value, nullptr, err));
-  return value == only
-             ? AL_OK
-             : al_api_unsupported(err, param->name, "%s: only %lld is supported yet", param->name, (long long)only);
-}
-
-enum al_code al_api_check_one(const struct al_api_param *param, const struct al_json *body, void *target,
-                              struct al_err *err)
-{
-  (void)target;
-  return check_int(param, body, 1, err);
-}
-
-enum al_code al_api_check_zero(const struct al_api_param *param, const struct al_json *body, void *target,
-                               struct al_err *err)
-{
-  (void)target;
-  return check_int(param, body, 0, err);
 }
 
 enum al_code al_api_refuse(const struct al_api_param *param, const struct al_json *body, void *target,

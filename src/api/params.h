@@ -37,12 +37,9 @@ al_api_param_fn al_api_read_float;  /* float */
 al_api_param_fn al_api_read_value;  /* const struct al_json *: the value itself, of any kind */
 al_api_param_fn al_api_read_array;  /* const struct al_json *, an array */
 al_api_param_fn al_api_check_str;   /* harmless: must be a string; no field */
-al_api_param_fn al_api_check_bool;  /* harmless: must be a boolean; no field */
 al_api_param_fn al_api_check_word;  /* one of `words`, which all mean what happens anyway; no field */
 al_api_param_fn al_api_check_false; /* only false; no field */
 al_api_param_fn al_api_check_empty; /* only an empty array; no field. `words`: why */
-al_api_param_fn al_api_check_one;   /* only the integer 1; no field */
-al_api_param_fn al_api_check_zero;  /* only the integer 0; no field */
 al_api_param_fn al_api_refuse;      /* not here yet; `words` says why */
 
 /* AL_UNSUPPORTED with the parameter's path: right in OpenAI's API, not (yet) possible here. */

@@ -193,23 +193,6 @@ static enum al_code read_seed(const struct al_api_param *param, const struct al_
   return AL_OK;
 }
 
-enum al_code al_api_check_text_format(const struct al_json *format, const char *path, struct al_err *err)
-{
-  static const char *const keys[] = { "type", nullptr };
-  char type_path[64];
-  al_api_path(type_path, sizeof type_path, path, al_str("type"));
-  if (al_json_kind(format) != AL_JSON_OBJECT)
-    return al_api_wrong_kind(err, path, "an object", format);
-  struct al_str type = {};
-  AL_TRY(al_json_want_str(format, path, "type", &type, nullptr, err));
-  if (al_str_is(type, "text"))
-    return al_api_only_keys(format, path, keys, err);
-  if (al_str_is(type, "json_object") || al_str_is(type, "json_schema"))
-    return al_api_unsupported(err, type_path, "%s: structured output is not implemented yet; only \"text\" is",
-                              type_path);
-  return al_fail_param(err, type_path, "%s must be \"text\"", type_path);
-}
-
 /* --- metadata, chat_template_kwargs, stream_options ----------------------------------------------------------------
  */
 

@@ -59,9 +59,6 @@ enum al_code al_api_model_name(struct al_arena *arena, struct al_str name, const
 al_api_param_fn al_api_read_model;
 al_api_param_fn al_api_read_stop; /* a string or strings; the target begins with struct al_api_text_params */
 
-/* A response format: an object whose type is "text"; the structured ones are refused by the path of their type. */
-enum al_code al_api_check_text_format(const struct al_json *format, const char *path, struct al_err *err);
-
 /* Table readers of what conversations share. */
 al_api_param_fn al_api_read_lora;             /* lora.c */
 al_api_param_fn al_api_read_reasoning_effort; /* a word for the template, and enable_thinking: "none" is false */
