@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 constexpr size_t MAX_ANCESTORS = 2000;
@@ -49,7 +51,44 @@ static const char *const sql[N_STATEMENTS] = {
 struct al_response_table {
   struct al_db *db;
   struct al_db_statement *statements[N_STATEMENTS];
+  int64_t owner; /* this process */
 };
+
+/* --- owners --------------------------------------------------------------------------------------------------------
+ */
+
+constexpr int PID_BITS = 22; /* Linux gives no larger ones */
+
+/* When the process started, in ticks since boot: a number that its successor under the same id does not have. 0 where
+ * the system does not tell. */
+static int64_t start_of(pid_t pid)
+{
+  char path[32], text[1024];
+  (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  FILE *file = fopen(path, "re");
+  if (file == nullptr)
+    return 0;
+  size_t size = fread(text, 1, sizeof text - 1, file);
+  (void)fclose(file);
+  text[size] = '\0';
+  const char *at = strrchr(text, ')'); /* the name may hold anything; 20 fields after it is the start */
+  for (int field = 2; at != nullptr && field < 22; field++)
+    at = strchr(at + 1, ' ');
+  return at != nullptr ? strtoll(at, nullptr, 10) & (INT64_MAX >> PID_BITS) : 0;
+}
+
+static int64_t owner_of(pid_t pid)
+{
+  return start_of(pid) << PID_BITS | pid;
+}
+
+static bool is_alive(int64_t owner)
+{
+  pid_t pid = (pid_t)(owner & ((1 << PID_BITS) - 1));
+  return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM) && owner_of(pid) == owner;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 void al_response_table_close(struct al_response_table *table)
 {
@@ -74,6 +113,7 @@ enum al_code al_response_table_open(const char *directory, struct al_response_ta
   AL_TRY(al_db_open(&options, &made->db, err));
   for (size_t i = 0; i < N_STATEMENTS; i++)
     AL_TRY(al_db_prepare(made->db, sql[i], &made->statements[i], err));
+  made->owner = owner_of(getpid());
   *table = AL_TAKE(made);
   return AL_OK;
 }
@@ -105,7 +145,7 @@ static enum al_code put_row(struct al_response_table *table, const struct al_res
   al_db_bind_str(put, 2, has_previous ? record->previous_id : (struct al_str){});
   al_db_bind_str(put, 3, record->status);
   al_db_bind_int(put, 4, record->created_s);
-  al_db_bind_int(put, 5, getpid());
+  al_db_bind_int(put, 5, table->owner);
   al_db_bind_str(put, 6, record->input);
   al_db_bind_str(put, 7, record->object);
   al_db_bind_str(put, 8, has_events ? record->events : (struct al_str){});
@@ -311,11 +351,6 @@ enum al_code al_response_table_item(struct al_response_table *table, struct al_s
 
 /* --- housekeeping ------------------------------------------------------------------------------------------------- */
 
-static bool is_alive(int64_t pid)
-{
-  return pid > 0 && pid <= INT32_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
-}
-
 static enum al_code fail_owner(struct al_response_table *table, int64_t owner, struct al_err *err)
 {
   al_db_bind_int(table->statements[FAIL], 1, owner);
@@ -334,7 +369,7 @@ enum al_code al_response_table_fail_orphans(struct al_response_table *table, str
       break;
     owner = al_db_int(next, 0);
     al_db_reset(next);
-    if (owner == getpid() || !is_alive(owner))
+    if (!is_alive(owner))
       AL_TRY(fail_owner(table, owner, err));
   }
   return AL_OK;

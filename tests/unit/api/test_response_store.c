@@ -205,6 +205,8 @@ static void those_of_a_process_that_has_gone_have_failed(void **state)
   assert_string_equal(found.status, "failed");
   assert_non_null(strstr(found.object, "\"status\":\"failed\""));
   assert_non_null(strstr(found.object, "\"code\":\"server_error\""));
+  assert_int_equal(get(store, "mine"), AL_OK);
+  assert_string_equal(found.status, "in_progress");
   assert_int_equal(get(store, "done"), AL_OK);
   assert_string_equal(found.status, "completed");
   al_response_store_free(store);
