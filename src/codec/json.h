@@ -70,6 +70,10 @@ enum al_code al_json_want_real(const struct al_json *object, const char *path, c
 enum al_code al_json_want_str(const struct al_json *object, const char *path, const char *key, struct al_str *out,
                               bool *present, struct al_err *err);
 
+/* A number as it is printed, exact for integers beyond int64 as well; "" for what is no number. NUL-terminated. */
+constexpr size_t AL_JSON_NUMBER_BYTES = 48;
+size_t al_json_number_text(const struct al_json *value, char text[AL_JSON_NUMBER_BYTES]);
+
 /* Appends a value as compact JSON. */
 void al_json_print(struct al_buf *out, const struct al_json *value);
 

@@ -50,9 +50,19 @@ static void put_int(struct al_buf *out, int64_t value)
   al_buf_add(out, text, (size_t)size);
 }
 
+size_t al_json_number_text(const struct al_json *value, char text[AL_JSON_NUMBER_BYTES])
+{
+  enum al_json_kind kind = al_json_kind(value);
+  bool is_number = kind == AL_JSON_INT || kind == AL_JSON_REAL;
+  char *end = is_number ? yyjson_write_number((const yyjson_val *)value, text) : nullptr;
+  end = end != nullptr ? end : text;
+  *end = '\0';
+  return (size_t)(end - text);
+}
+
 static void put_finite(struct al_buf *out, const yyjson_val *number)
 {
-  char text[40];
+  char text[AL_JSON_NUMBER_BYTES];
   const char *end = yyjson_write_number(number, text);
   al_buf_add(out, text, (size_t)(end - text));
 }

@@ -38,11 +38,10 @@ static int compare_mixed(int64_t whole, double real)
 /* A number from 2^63 on as an integer: what was written as one has all its digits only as text. false: 2^64 or more. */
 static bool read_wide(const struct al_json *value, uint64_t *number)
 {
-  AL_CLEANUP(al_buf_done) struct al_buf text = {};
-  al_json_print(&text, value);
-  const char *digits = text.data != nullptr ? text.data : "";
+  char digits[AL_JSON_NUMBER_BYTES];
+  size_t size = al_json_number_text(value, digits);
   double real = al_json_real(value, 0);
-  bool is_whole = strspn(digits, "0123456789") == text.size && text.size <= 20;
+  bool is_whole = strspn(digits, "0123456789") == size && size <= 20;
   if (is_whole)
     *number = strtoull(digits, nullptr, 10);
   else if (real < 0x1p64)

@@ -47,12 +47,12 @@ static bool place_point(const char *digits, size_t size, long point, struct deci
 /* Reads a number as it is printed, "-12.5e-3". false: too fine. */
 static bool read_decimal(const struct al_json *number, bool *is_negative, struct decimal *decimal)
 {
-  AL_CLEANUP(al_buf_done) struct al_buf text = {};
-  al_json_print(&text, number);
+  char text[AL_JSON_NUMBER_BYTES];
+  (void)al_json_number_text(number, text);
   char digits[48];
   size_t n_digits = 0;
   long point = -1;
-  const char *at = text.data != nullptr ? text.data : "0";
+  const char *at = text;
   *is_negative = *at == '-';
   for (at += *is_negative; (*at >= '0' && *at <= '9') || *at == '.'; at++) {
     if (*at == '.')

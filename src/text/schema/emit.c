@@ -84,7 +84,7 @@ static void put_container(struct al_sch_emitter *e, const struct al_json *value,
       struct al_json_writer writer = al_json_writer(&key);
       al_jw_str_n(&writer, it.key);
       al_buf_char(&key, ':');
-      al_sch_put_literal(e->out, al_buf_view(&key));
+      al_sch_put_written(e->out, &key);
       al_buf_str(e->out, " \" \"? ");
     }
     put_value(e, it.value);
@@ -103,7 +103,7 @@ static void put_value(struct al_sch_emitter *e, const struct al_json *value)
   }
   AL_CLEANUP(al_buf_done) struct al_buf text = {};
   al_json_print(&text, value);
-  al_sch_put_literal(e->out, al_buf_view(&text));
+  al_sch_put_written(e->out, &text);
 }
 
 static enum al_code impossible(struct al_sch_emitter *e, const struct al_sch_conj *conj)

@@ -36,6 +36,8 @@ void al_sch_put_rule(struct al_sch_emitter *e, uint32_t rule);
 enum al_code al_sch_is_impossible(struct al_sch_emitter *e, const struct al_sch_conj *conj, bool *is_impossible);
 /* "text" as a literal of the grammar. */
 void al_sch_put_literal(struct al_buf *out, struct al_str text);
+/* Likewise of text that was just written; its failure becomes `out`'s. */
+void al_sch_put_written(struct al_buf *out, const struct al_buf *text);
 /* What a repetition allows after `done` elements: "{2,5}", "{2,}". */
 void al_sch_put_times(struct al_buf *out, uint64_t least, uint64_t most, uint64_t done);
 

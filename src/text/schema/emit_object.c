@@ -207,9 +207,8 @@ static void emit_key(struct object *o, size_t at)
   struct al_json_writer writer = al_json_writer(&key);
   al_jw_str_n(&writer, o->members[at].name);
   al_buf_char(&key, ':');
-  o->e->out->failed = o->e->out->failed || key.failed;
   al_buf_printf(o->e->out, "%s-%u-k%zu ::= ", o->e->prefix, o->rule, at);
-  al_sch_put_literal(o->e->out, al_buf_view(&key));
+  al_sch_put_written(o->e->out, &key);
   al_buf_str(o->e->out, " \" \"? ");
   al_sch_put_rule(o->e, o->members[at].rule);
   al_buf_char(o->e->out, '\n');

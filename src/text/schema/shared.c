@@ -49,6 +49,12 @@ void al_sch_put_literal(struct al_buf *out, struct al_str text)
   al_buf_char(out, '"');
 }
 
+void al_sch_put_written(struct al_buf *out, const struct al_buf *text)
+{
+  out->failed |= text->failed;
+  al_sch_put_literal(out, al_buf_view(text));
+}
+
 void al_sch_put_times(struct al_buf *out, uint64_t least, uint64_t most, uint64_t done)
 {
   constexpr uint64_t LARGE = 900'000'000; /* what the grammar can count; nobody writes more */

@@ -287,6 +287,18 @@ static void prints_numbers_that_read_back(void **state)
                       "[0.1,1.0,0,100.0,9223372036854775808,-9223372036854775808,18446744073709551615]");
 }
 
+static void tells_a_number_as_it_is_written(void **state)
+{
+  (void)state;
+  AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = parse("[18446744073709551615, -2.5e-7, 3.0, \"4\"]");
+  static const char *const texts[] = { "18446744073709551615", "-2.5e-7", "3.0", "" };
+  for (size_t i = 0; i < AL_COUNT(texts); i++) {
+    char text[AL_JSON_NUMBER_BYTES];
+    assert_int_equal(al_json_number_text(al_json_at(al_json_root(doc), i), text), strlen(texts[i]));
+    assert_string_equal(text, texts[i]);
+  }
+}
+
 static void prints_floats_as_short_as_they_read_back(void **state)
 {
   (void)state;
@@ -417,6 +429,7 @@ int main(void)
     cmocka_unit_test(wants_fields),
     cmocka_unit_test(prints_what_it_read),
     cmocka_unit_test(prints_numbers_that_read_back),
+    cmocka_unit_test(tells_a_number_as_it_is_written),
     cmocka_unit_test(prints_floats_as_short_as_they_read_back),
     cmocka_unit_test(writes_nested_values),
     cmocka_unit_test(repairs_invalid_utf8),

@@ -283,12 +283,15 @@ static void any_json_is_a_grammar_too(void **)
 
 static void survives_every_failed_allocation(void **)
 {
-  struct al_json_doc *schema = parse("{\"$defs\": {\"n\": {\"type\": \"number\", \"minimum\": 0.5}}, \"type\": "
-                                     "\"object\", \"properties\": {\"a\": {\"$ref\": "
-                                     "\"#/$defs/n\"}, \"b\": {\"oneOf\": [{\"enum\": [\"x\"]}, {\"type\": \"array\", "
-                                     "\"items\": {\"pattern\": \"^a+$\"}}]}}, "
-                                     "\"additionalProperties\": {\"type\": \"integer\"}, \"maxProperties\": 3}");
+  struct al_json_doc *schema =
+      parse("{\"$defs\": {\"n\": {\"type\": \"number\", \"minimum\": 0.5}}, \"type\": "
+            "\"object\", \"properties\": {\"a\": {\"$ref\": "
+            "\"#/$defs/n\"}, \"b\": {\"oneOf\": [{\"enum\": [\"x\", {\"k\": 1}]}, {\"type\": \"array\", "
+            "\"items\": {\"pattern\": \"^a+$\"}}]}}, "
+            "\"additionalProperties\": {\"type\": \"integer\"}, \"maxProperties\": 3}");
   struct al_json_doc *value = parse("{\"a\": 1, \"b\": [\"aa\"], \"c\": 3}");
+  AL_CLEANUP(al_buf_done) struct al_buf right = {};
+  assert_int_equal(al_schema_to_gbnf(al_json_root(schema), "root", nullptr, &right, nullptr), AL_OK);
   bool whole = false;
   for (size_t n = 1; !whole; n++) {
     AL_CLEANUP(al_buf_done) struct al_buf gbnf = {};
@@ -298,6 +301,8 @@ static void survives_every_failed_allocation(void **)
         code == AL_OK ? al_schema_validate(al_json_root(schema), al_json_root(value), nullptr) : code;
     whole = al_alloc_fail_at(0) < n; /* none was left to fail */
     assert_true(code == AL_OK || code == AL_OOM_RAM);
+    if (code == AL_OK)
+      assert_string_equal(gbnf.data, right.data);
     assert_true(!whole || verdict == AL_OK);
   }
   al_json_doc_free(schema);
