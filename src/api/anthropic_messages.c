@@ -203,7 +203,7 @@ static enum al_code take_blocks(struct turn *turn, const struct al_json *content
     return al_api_wrong_kind(err, path, "a string or an array of blocks", content);
   struct al_json_iter it = al_json_iter(content);
   while (al_json_next(&it)) {
-    char block_path[64];
+    char block_path[96];
     (void)snprintf(block_path, sizeof block_path, "%s[%zu]", path, it.index);
     AL_TRY(is_assistant ? take_assistant_block(turn, it.value, block_path, err)
                         : take_user_block(turn, it.value, block_path, err));

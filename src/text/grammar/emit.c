@@ -77,7 +77,7 @@ static enum al_code emit_alternatives(struct emitter *e, const struct al_gr_node
 /* "x*" and "x+": one copy of x that leads back to a fork. */
 static enum al_code emit_endless(struct emitter *e, const struct al_gr_node *node, uint32_t next, uint32_t *state)
 {
-  uint32_t fork, body;
+  uint32_t fork = AL_GR_NONE, body;
   AL_TRY(add_state(e, AL_GR_SPLIT, next, next, &fork));
   AL_TRY(emit(e, node->child, fork, &body));
   e->grammar->states[fork].next = body;

@@ -87,7 +87,9 @@ static void websocket_message(struct al_http_exchange *exchange, struct al_str t
   struct kit *kit = user;
   if (al_str_is(text, "bye")) {
     al_websocket_close(exchange, AL_WEBSOCKET_NORMAL, "as you wish");
-    kit->sent_after_close |= al_websocket_send(exchange, al_str("too late"));
+    bool sent = al_websocket_send(exchange, al_str("too late"));
+    if (sent)
+      atomic_store(&kit->sent_after_close, true);
   } else if (al_str_is(text, "hold")) {
     later(exchange, kit);
   } else if (al_str_is(text, "flood")) {

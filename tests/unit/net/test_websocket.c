@@ -312,7 +312,7 @@ static void crumbs_are_no_message(void **state)
 {
   (void)state;
   int fd = open_websocket();
-  char bytes[8], many[700 * 7];
+  char bytes[AL_NET_FRAME_HEAD_BYTES + 5], many[700 * 7];
   size_t size = make_frame(bytes, 0x00, "x", 1, true);
   send_frame(fd, 0x01, "x", 1);
   for (size_t i = 0; i < 700; i++)
