@@ -97,8 +97,8 @@ static void check_mask(struct al_grammar_matcher *matcher)
 static void masks_agree_with_single_tokens(void **)
 {
   static const char *const grammars[] = {
-    "root ::= \"{\" pair (\",\" \" \"? pair)* \"}\"\npair ::= str \":\" val\nstr ::= \"\\\"\" [^\"\\n]* \"\\\"\"\n"
-    "val ::= str | [0-9]{1,3} | \"true\" | \"null\" | root | \"[\" (val (\",\" val)*)? \"]\"",
+    ("root ::= \"{\" pair (\",\" \" \"? pair)* \"}\"\npair ::= str \":\" val\nstr ::= \"\\\"\" [^\"\\n]* \"\\\"\"\n"
+     "val ::= str | [0-9]{1,3} | \"true\" | \"null\" | root | \"[\" (val (\",\" val)*)? \"]\""),
     "root ::= (\"\\\"\" [^\"]{2,40} \"\\\"\"){1,3}",
     "root ::= (\"a\" | \"ab\" | \"abc\"){0,50} \"\\\"\"*",
     "root ::= .{3,100}",
