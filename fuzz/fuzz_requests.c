@@ -1,9 +1,11 @@
-/* Hostile request bodies: the first byte picks the endpoint, the rest is the body. Whatever it is, there is one answer,
- * which is JSON or a stream of events, never a 500, and nothing is left behind. Net and the inference engine are
- * stand-ins; the engine answers every request that reaches it with a bit of everything. */
+/* Hostile request bodies: the first byte picks the endpoint and how the engine answers, the rest is the body. Whatever
+ * it is, there is one answer, which is JSON or a stream of events (lines, for Ollama), never a 500, and nothing is left
+ * behind. Net and the inference engine are stand-ins; nothing is stored. */
 #include "api/context.h"
+#include "api/response_live.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "net/websocket.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@ struct al_http_exchange {
   struct al_cancel *cancel;
   int n_refs, status;
   bool is_streamed, is_ended;
+  const char *event_end;
 };
 
 static void require(bool condition)
@@ -39,6 +42,16 @@ struct al_str al_http_header(const struct al_http_exchange *exchange, const char
   (void)exchange;
   (void)name;
   return (struct al_str){};
+}
+
+struct al_str al_http_query(const struct al_http_exchange *exchange, const char *name)
+{
+  return al_http_header(exchange, name);
+}
+
+struct al_str al_http_param(const struct al_http_exchange *exchange, const char *name)
+{
+  return al_http_header(exchange, name);
 }
 
 struct al_str al_http_body(const struct al_http_exchange *exchange)
@@ -90,15 +103,15 @@ void al_http_reply_error(struct al_http_exchange *exchange, int status, const ch
 
 void al_http_begin(struct al_http_exchange *exchange, int status, const char *content_type)
 {
-  (void)content_type;
   require(exchange->status == 0);
   exchange->status = status;
   exchange->is_streamed = true;
+  exchange->event_end = strcmp(content_type, "text/event-stream") == 0 ? "\n\n" : "\n";
 }
 
 bool al_http_send(struct al_http_exchange *exchange, struct al_str bytes)
 {
-  require(exchange->is_streamed && !exchange->is_ended && al_str_ends(bytes, al_str("\n\n")));
+  require(exchange->is_streamed && !exchange->is_ended && al_str_ends(bytes, al_str(exchange->event_end)));
   return true;
 }
 
@@ -108,13 +121,42 @@ void al_http_end(struct al_http_exchange *exchange)
   exchange->is_ended = true;
 }
 
+/* There are no sockets here, but the code of responses knows of them. */
+bool al_websocket_accept(struct al_http_exchange *exchange, const struct al_websocket_handler *handler, void *user)
+{
+  (void)exchange, (void)handler, (void)user;
+  __builtin_trap();
+}
+
+bool al_websocket_send(struct al_http_exchange *exchange, struct al_str text)
+{
+  (void)exchange, (void)text;
+  __builtin_trap();
+}
+
+void al_websocket_close(struct al_http_exchange *exchange, enum al_websocket_code code, const char *reason)
+{
+  (void)exchange, (void)code, (void)reason;
+  __builtin_trap();
+}
+
+const char *al_model_format_name(enum al_model_format format)
+{
+  (void)format;
+  return "gguf";
+}
+
 /* --- inference --------------------------------------------------------------------------------------------------- */
 
 constexpr size_t MOST = 256;
 static struct al_text_request texts[MOST];
 static size_t n_texts;
 static struct al_token_request counted;
-static bool is_counted;
+static struct al_embed_request embedded;
+static struct { /* a load or an unload */
+  al_model_done_fn *done;
+  void *user;
+} moved;
 
 struct al_sampling al_sampling_default(void)
 {
@@ -137,8 +179,49 @@ enum al_code al_inference_tokens(struct al_inference *inference, const struct al
   (void)inference;
   (void)err;
   counted = *request;
-  is_counted = true;
   return AL_OK;
+}
+
+enum al_code al_inference_embed(struct al_inference *inference, const struct al_embed_request *request,
+                                struct al_err *err)
+{
+  (void)inference;
+  (void)err;
+  embedded = *request;
+  return AL_OK;
+}
+
+enum al_code al_inference_load(struct al_inference *inference, const char *id, al_model_done_fn *done, void *user,
+                               struct al_err *err)
+{
+  (void)inference;
+  if (id[0] == 'x')
+    return al_fail_reason(err, al_fail(err, AL_NOT_FOUND, "there is no model '%s'", id), "model_not_found");
+  moved.done = done;
+  moved.user = user;
+  return AL_OK;
+}
+
+enum al_code al_inference_unload(struct al_inference *inference, const char *id, al_model_done_fn *done, void *user,
+                                 struct al_err *err)
+{
+  return al_inference_load(inference, id, done, user, err);
+}
+
+enum al_code al_inference_model(struct al_inference *inference, const char *id, struct al_model_status *status,
+                                struct al_err *err)
+{
+  (void)inference;
+  static struct al_model_descriptor model = { .id = "m", .architecture = "llama", .quantisation = "F16" };
+  if (id[0] == 'x')
+    return al_fail_reason(err, al_fail(err, AL_NOT_FOUND, "there is no model '%s'", id), "model_not_found");
+  *status = (struct al_model_status){ .descriptor = &model, .n_ctx = 4096 };
+  return AL_OK;
+}
+
+void al_model_status_done(struct al_model_status *status)
+{
+  (void)status;
 }
 
 enum al_code al_inference_models(struct al_inference *inference, struct al_model_status_list *list, struct al_err *err)
@@ -173,18 +256,79 @@ static void answer_choice(const struct al_text_request *request, int choice)
   }
 }
 
-static void answer(const struct al_text_request *request)
+static void fail(const struct al_text_request *request)
+{
+  struct al_err err = { .code = AL_INVALID_REQUEST, .message = "too long" };
+  request->on_event(request->user, &(struct al_text_event){ .kind = AL_TEXT_FAILED, .err = &err });
+}
+
+/* How the engine answers. */
+enum manner { WELL, FAILING_AT_ONCE, FAILING_LATE, MANNERS };
+
+static void answer(const struct al_text_request *request, enum manner manner)
 {
   struct al_text_event event = { .kind = AL_TEXT_STARTED, .usage.n_prompt = 1 };
+  if (manner == FAILING_AT_ONCE) {
+    fail(request);
+    return;
+  }
   request->on_event(request->user, &event);
   if (request->prompt_logprobs)
     request->on_event(request->user, &(struct al_text_event){ .kind = AL_TEXT_PROMPT, .text = al_str("p") });
   for (int i = 0; i < (request->n > 1 ? request->n : 1); i++)
     answer_choice(request, i);
-  request->on_event(request->user, &(struct al_text_event){ .kind = AL_TEXT_DONE, .finish = AL_FINISH_TOOL_CALLS });
+  if (manner == FAILING_LATE)
+    fail(request);
+  else
+    request->on_event(request->user, &(struct al_text_event){ .kind = AL_TEXT_DONE, .finish = AL_FINISH_TOOL_CALLS });
+}
+
+static void answer_tokens(enum manner manner)
+{
+  static const int32_t ids[] = { 1, 2, 3 };
+  const struct al_str pieces[] = { al_str("a"), al_str("\xc3"), al_str("\xa9") };
+  struct al_token_result result = {
+    .tokens = { ids, AL_COUNT(ids) }, .text = al_str("a\xff"), .pieces = pieces, .n_ctx = 4096
+  };
+  if (manner != WELL)
+    result.err = (struct al_err){ .code = AL_INVALID_REQUEST, .message = "too long" };
+  counted.done(counted.user, &result);
+}
+
+static void answer_embeddings(enum manner manner)
+{
+  constexpr size_t most = 1024;
+  static const float rows[2 * most] = { 1, -2, 0.5F };
+  struct al_embed_result result = { .n_rows = embedded.n_texts, .n_dims = 2, .rows = rows, .n_tokens = 3 };
+  if (embedded.query.data != nullptr)
+    result.n_dims = 1;
+  if (manner != WELL || embedded.n_texts > most)
+    result.err = (struct al_err){ .code = AL_INVALID_REQUEST, .message = "too long" };
+  embedded.done(embedded.user, &result);
+}
+
+static void answer_all(enum manner manner)
+{
+  for (size_t i = 0; i < n_texts; i++)
+    answer(&texts[i], manner);
+  if (counted.done != nullptr)
+    answer_tokens(manner);
+  if (embedded.done != nullptr)
+    answer_embeddings(manner);
+  if (moved.done != nullptr)
+    moved.done(moved.user, &(struct al_err){ .code = manner == WELL ? AL_OK : AL_LOAD_FAILED, .message = "no" });
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+
+static al_http_handler *const handlers[] = {
+  al_api_chat,        al_api_completions,     al_api_anthropic_messages, al_api_anthropic_count,
+  al_api_responses,   al_api_responses_count, al_api_responses_compact,  al_api_embeddings,
+  al_api_rerank,      al_api_tokenize,        al_api_detokenize,         al_api_apply_template,
+  al_api_ollama_chat, al_api_ollama_generate, al_api_ollama_embed,       al_api_ollama_show,
+};
+
+static struct al_api api;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -192,26 +336,24 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
   (void)argc;
   (void)argv;
   al_log_setup(AL_LOG_ERROR, false);
+  api.lives = al_api_lives_new();
+  require(api.lives != nullptr);
   return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-  static al_http_handler *const handlers[] = { al_api_chat, al_api_completions, al_api_anthropic_messages,
-                                               al_api_anthropic_count };
   if (size == 0)
     return 0;
-  struct al_api api = {};
   struct al_http_exchange exchange = { .body = al_str_n((const char *)data + 1, size - 1), .n_refs = 1 };
   exchange.cancel = al_cancel_new();
   n_texts = 0;
-  is_counted = false;
+  counted.done = nullptr;
+  embedded.done = nullptr;
+  moved.done = nullptr;
   handlers[data[0] % AL_COUNT(handlers)](&exchange, &api);
-  for (size_t i = 0; i < n_texts; i++)
-    answer(&texts[i]);
-  if (is_counted)
-    counted.done(counted.user, &(struct al_token_result){ .tokens.count = 3 });
+  answer_all((enum manner)(data[0] / AL_COUNT(handlers) % MANNERS));
   require(exchange.status != 0 && exchange.is_ended && exchange.n_refs == 1);
   al_cancel_unref(exchange.cancel);
   return 0;

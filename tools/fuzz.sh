@@ -1,29 +1,73 @@
 #!/bin/sh
-# Builds every fuzz target with libFuzzer, ASan and UBSan, and runs each for SECONDS_EACH (60). A crash leaves its input
-# in build-fuzz/. Usage: tools/fuzz.sh [target]...
+# Builds the fuzz targets with libFuzzer, ASan and UBSan, and runs each for SECONDS_EACH (60) seconds. The library
+# sources are compiled once for all targets, and again only when they change. What has been learnt stays in
+# FUZZ_BUILD/corpus-*, an input that a target stumbles over in FUZZ_BUILD/fuzz_*-crash-... FUZZ_JOBS (1) targets run at
+# a time. Usage: tools/fuzz.sh [target]...
 set -eu
 cd "$(dirname "$0")/.."
-mkdir -p build-fuzz
-flags="-std=c23 -O1 -g -D_GNU_SOURCE -Isrc -DAL_BEFORE_BAN=<openssl/ssl.h> -include tools/banned.h -Wno-everything"
-flags="$flags -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
-libraries="$(pkg-config --libs yyjson libutf8proc libuv libllhttp libwslay openssl) -lm"
-sources="$(find src/base src/codec src/os src/text src/net src/config -name '*.c')"
-# The endpoints' requests meet stand-ins for net and inference.
-requests="$(find src/base src/codec src/os -name '*.c') $(cd src/api && for file in anthropic anthropic_answer \
-  anthropic_blocks anthropic_errors anthropic_messages anthropic_params body chat chat_answer choices completion \
-  completion_join completions content errors format generation image_part job logprobs lora messages outlet_http params \
-  text_params tool_choice tools; do echo "src/api/$file.c"; done)"
+build=${FUZZ_BUILD:-build-fuzz}
+seconds=${SECONDS_EACH:-60}
+mkdir -p "$build"
 [ $# -gt 0 ] || set -- $(cd fuzz && ls fuzz_*.c | sed 's/\.c$//')
-for target in "$@"; do
-  files=$sources
-  [ "$target" = fuzz_requests ] && files=$requests
-  # shellcheck disable=SC2086
-  clang-22 $flags -o "build-fuzz/$target" "fuzz/$target.c" $files $libraries
-  mkdir -p "build-fuzz/corpus-$target"
+
+# Engines without what needs a model in memory; endpoints without net and inference, which the target stands in for.
+sources="$(find src/base src/codec src/os src/config src/text src/net src/api -name '*.c')
+  $(find src/engine/safetensors -name '*.c' ! -name allm_export.c) src/engine/llama/bpe.c src/engine/llama/words.c
+  src/engine/llama/wordpiece.c src/engine/llama/yarn.c src/db/db.c"
+modules="yyjson libutf8proc libuv libllhttp libwslay openssl sqlite3 llama ggml"
+flags="-std=c23 -O1 -gline-tables-only -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fno-strict-aliasing -Isrc
+  -DAL_VERSION=\\\"fuzz\\\" -include stdio.h -include stdlib.h -include string.h -include time.h -Wno-everything
+  -fno-sanitize-recover=undefined $(pkg-config --cflags $modules)"
+
+object_of() { echo "$build/$(echo "$1" | sed 's,/,_,g; s,\.c$,.o,')"; }
+
+# Targets are linked with an archive, so that each takes what it needs and may stand in for the rest.
+{
+  echo "rule compile"
+  echo "  command = clang-22 -MMD -MF \$out.d $(echo $flags) -fsanitize=fuzzer-no-link,address,undefined -c \$in -o \$out"
+  echo "  depfile = \$out.d"
+  echo "  deps = gcc"
+  echo "rule archive"
+  echo "  command = rm -f \$out && ar crT \$out @\$out.list"
+  echo "  rspfile = \$out.list"
+  echo "  rspfile_content = \$in"
+  echo "rule link"
+  echo "  command = clang-22 -fsanitize=fuzzer,address,undefined \$in $(pkg-config --libs $modules) -lm -o \$out"
+  objects=""
+  for source in $sources; do
+    object=$(object_of "$source")
+    objects="$objects $object"
+    echo "build $object: compile $source"
+  done
+  echo "build $build/library.a: archive$objects"
+  for source in fuzz/fuzz_*.c; do
+    echo "build $(object_of "$source"): compile $source"
+    echo "build $build/$(basename "$source" .c): link $(object_of "$source") $build/library.a"
+  done
+} >"$build/build.ninja.new"
+cmp -s "$build/build.ninja.new" "$build/build.ninja" || cp "$build/build.ninja.new" "$build/build.ninja"
+
+programs=""
+for target in "$@"; do programs="$programs $build/$target"; done
+# shellcheck disable=SC2086
+ninja -j"${FUZZ_JOBS:-$(nproc)}" --quiet -f "$build/build.ninja" $programs
+
+# One line a target that finds nothing; all it says otherwise.
+run() { # target
+  mkdir -p "$build/corpus-$1"
   seeds=""
-  [ -d "fuzz/seeds/$target" ] && seeds="fuzz/seeds/$target"
-  echo "fuzz: $target for ${SECONDS_EACH:-60} s"
+  [ -d "fuzz/seeds/$1" ] && seeds="fuzz/seeds/$1"
   # shellcheck disable=SC2086
-  "build-fuzz/$target" -max_total_time="${SECONDS_EACH:-60}" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
-    -print_final_stats=1 -artifact_prefix="build-fuzz/$target-" "build-fuzz/corpus-$target" $seeds
+  "$build/$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len="${MAX_LEN:-4096}" \
+    -print_final_stats=1 -artifact_prefix="$build/$1-" "$build/corpus-$1" $seeds >"$build/$1.log" 2>&1 || {
+    tail -n 60 "$build/$1.log"
+    echo "fuzz: $1 FAILED"
+    return 1
+  }
+  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$1.log")
+  [ "${runs:-0}" -gt 0 ] || { echo "fuzz: $1 ran nothing"; return 1; }
+  echo "fuzz: $1: $runs runs in $seconds s, $(ls "$build/corpus-$1" | wc -l) inputs kept, no finding"
+}
+for target in "$@"; do
+  run "$target"
 done

@@ -359,10 +359,10 @@ static enum al_code run(struct al_http_exchange *exchange, struct al_api *api, b
 {
   AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *body = nullptr;
   AL_CLEANUP(al_api_generation_free_p) struct al_api_generation *generation = nullptr;
+  struct ollama_request request = {}; /* outlives what cleans it up */
   AL_CLEANUP(al_api_ollama_request_done_p) struct al_api_ollama_request *base = nullptr;
   AL_TRY(al_api_body(exchange, &body, err));
   AL_TRY(al_api_generation_new(exchange, api, sizeof(struct ollama_answer), &ops, &generation, err));
-  struct ollama_request request = {};
   al_api_ollama_request_init(&request.base, generation->arena);
   base = &request.base;
   const struct al_api_param_table own = is_chat
