@@ -316,7 +316,7 @@ static void answer_all(enum manner manner)
   if (embedded.done != nullptr)
     answer_embeddings(manner);
   if (moved.done != nullptr)
-    moved.done(moved.user, &(struct al_err){ .code = manner == WELL ? AL_OK : AL_LOAD_FAILED, .message = "no" });
+    moved.done(moved.user, &(struct al_err){ .code = manner == WELL ? AL_OK : AL_INVALID_REQUEST, .message = "no" });
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- */

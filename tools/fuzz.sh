@@ -13,7 +13,7 @@ mkdir -p "$build"
 # Engines without what needs a model in memory; endpoints without net and inference, which the target stands in for.
 sources="$(find src/base src/codec src/os src/config src/text src/net src/api -name '*.c')
   $(find src/engine/safetensors -name '*.c' ! -name allm_export.c) src/engine/llama/bpe.c src/engine/llama/words.c
-  src/engine/llama/wordpiece.c src/engine/llama/yarn.c src/db/db.c"
+  src/engine/llama/text_rules.c src/engine/llama/tokenizer.c src/engine/llama/wordpiece.c src/engine/llama/yarn.c src/db/db.c"
 modules="yyjson libutf8proc libuv libllhttp libwslay openssl sqlite3 llama ggml"
 flags="-std=c23 -O1 -gline-tables-only -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fno-strict-aliasing -Isrc
   -DAL_VERSION=\\\"fuzz\\\" -include stdio.h -include stdlib.h -include string.h -include time.h -Wno-everything

@@ -71,6 +71,23 @@ static enum al_code take_vocabulary(struct al_wordpiece *w, const struct llama_v
   return AL_OK;
 }
 
+/* libllama, too, passes over an id that is no token's. */
+static enum al_code take_unknown(struct al_wordpiece *w, const struct llama_model *model, struct al_err *err)
+{
+  constexpr long usual = 100; /* libllama's default */
+  long n = llama_vocab_n_tokens(llama_model_get_vocab(model));
+  char text[16];
+  long id = llama_model_meta_val_str(model, "tokenizer.ggml.unknown_token_id", text, sizeof text) > 0
+                ? strtol(text, nullptr, 10)
+                : usual;
+  if (id < 0 || id >= n)
+    id = usual;
+  if (id >= n)
+    return al_fail(err, AL_MODEL_CORRUPT, "the vocabulary has no token for unknown words");
+  w->unknown = (int32_t)id;
+  return AL_OK;
+}
+
 enum al_code al_wordpiece_new(const struct llama_model *model, struct al_wordpiece **wordpiece, struct al_err *err)
 {
   const struct llama_vocab *vocab = llama_model_get_vocab(model);
@@ -83,10 +100,7 @@ enum al_code al_wordpiece_new(const struct llama_model *model, struct al_wordpie
   made->folds = meta_bool(model, "tokenizer.ggml.normalizer.lowercase", true);
   if (meta_bool(model, "tokenizer.ggml.normalizer.strip_accents", made->folds) != made->folds)
     return AL_OK;
-  char id[16];
-  made->unknown = llama_model_meta_val_str(model, "tokenizer.ggml.unknown_token_id", id, sizeof id) > 0
-                      ? (int32_t)strtol(id, nullptr, 10)
-                      : 100; /* libllama's own default */
+  AL_TRY(take_unknown(made, model, err));
   AL_TRY(take_vocabulary(made, vocab, err));
   *wordpiece = AL_TAKE(made);
   return AL_OK;
