@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 PYTHON ?= /usr/bin/python3
 
-.PHONY: all setup demo test unit api check oracle bench tsan fuzz install clean format
+.PHONY: all setup demo test unit api check oracle bench tsan fuzz fuzz-smoke install clean format
 all: $(BUILD)/build.ninja
 	@meson compile -C $(BUILD) >$(BUILD)/compile.log 2>&1 || { cat $(BUILD)/compile.log; exit 1; }
 
@@ -45,9 +45,10 @@ bench: all
 	@tools/setup.sh oracle
 	@bench/run.sh $(BUILD)
 
-fuzz:
+# fuzz-smoke: a minute for all targets together, beginning with the committed seeds.
+fuzz fuzz-smoke:
 	@tools/setup.sh test
-	@tools/fuzz.sh
+	@SECONDS_EACH=$(if $(filter fuzz-smoke,$@),4,$${SECONDS_EACH:-60}) tools/fuzz.sh
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format-22 -i

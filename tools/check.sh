@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-sources=$(git ls-files 'src/*.[ch]' 'tests/*.[ch]' 'fuzz/*.c' 'bench/*.c')
+sources=$(git ls-files 'src/*.[ch]' 'tests/*.[ch]' 'fuzz/*.[ch]' 'bench/*.c')
 echo "format"
 # shellcheck disable=SC2086
 clang-format-22 --dry-run -Werror $sources

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds the fuzz targets with libFuzzer, ASan and UBSan, and runs each for SECONDS_EACH (60) seconds. The library
 # sources are compiled once for all targets, and again only when they change. What has been learnt stays in
-# FUZZ_BUILD/corpus-*, an input that a target stumbles over in FUZZ_BUILD/fuzz_*-crash-... FUZZ_JOBS (1) targets run at
-# a time. Usage: tools/fuzz.sh [target]...
+# FUZZ_BUILD/corpus-*, an input that a target stumbles over in FUZZ_BUILD/fuzz_*-crash-...; run the target with its name
+# to see it again. Whatever is found becomes a test or a file of fuzz/seeds. Usage: tools/fuzz.sh [target]...
 set -eu
 cd "$(dirname "$0")/.."
 build=${FUZZ_BUILD:-build-fuzz}
@@ -50,7 +50,10 @@ cmp -s "$build/build.ninja.new" "$build/build.ninja" || cp "$build/build.ninja.n
 programs=""
 for target in "$@"; do programs="$programs $build/$target"; done
 # shellcheck disable=SC2086
-ninja -j"${FUZZ_JOBS:-$(nproc)}" --quiet -f "$build/build.ninja" $programs
+ninja --quiet -f "$build/build.ninja" $programs
+
+symbolizer=$(command -v llvm-symbolizer-22 || command -v llvm-symbolizer || true)
+[ -z "$symbolizer" ] || export ASAN_SYMBOLIZER_PATH="$symbolizer" UBSAN_OPTIONS="print_stacktrace=1"
 
 # One line a target that finds nothing; all it says otherwise.
 run() { # target
@@ -58,7 +61,7 @@ run() { # target
   seeds=""
   [ -d "fuzz/seeds/$1" ] && seeds="fuzz/seeds/$1"
   # shellcheck disable=SC2086
-  "$build/$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len="${MAX_LEN:-4096}" \
+  "$build/$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="$build/$1-" "$build/corpus-$1" $seeds >"$build/$1.log" 2>&1 || {
     tail -n 60 "$build/$1.log"
     echo "fuzz: $1 FAILED"
