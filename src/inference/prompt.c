@@ -94,7 +94,7 @@ static enum al_code truncate(const struct al_loaded *loaded, const struct al_pro
 static void cut_front(const struct al_loaded *loaded, const struct al_prompt_options *options, struct al_tokens *tokens)
 {
   size_t room = room_for_prompt(loaded, options);
-  if (tokens->count <= room)
+  if (tokens->ids == nullptr || tokens->count <= room)
     return;
   memmove(tokens->ids, tokens->ids + (tokens->count - room), room * sizeof *tokens->ids);
   tokens->count = room;

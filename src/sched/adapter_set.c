@@ -29,13 +29,12 @@ void al_adapter_sets_done(struct al_adapter_sets *sets)
   *sets = (struct al_adapter_sets){};
 }
 
-/* Scales are compared as what was asked for, not as what would come out the same. */
 static bool equals(const struct al_adapter_set *set, const struct al_adapter_use *uses, size_t n_uses)
 {
   if (set->n_uses != n_uses)
     return false;
   for (size_t i = 0; i < n_uses; i++)
-    if (set->uses[i].adapter != uses[i].adapter || memcmp(&set->uses[i].scale, &uses[i].scale, sizeof(float)) != 0)
+    if (set->uses[i].adapter != uses[i].adapter || set->uses[i].scale != uses[i].scale)
       return false;
   return true;
 }
