@@ -1,10 +1,12 @@
-/* Hostile request bodies: the first byte picks the endpoint and how the engine answers, the rest is the body. Whatever
- * it is, there is one answer, which is JSON or a stream of events (lines, for Ollama), never a 500, and nothing is left
- * behind. Net and the inference engine are stand-ins; nothing is stored. */
+/* Hostile request bodies: the first byte picks the endpoint (or a WebSocket, then the rest are its messages) and how
+ * the engine answers, the rest is the body. Whatever it is, there is one answer, which is JSON or a stream of events
+ * (lines, for Ollama), never a 500, and nothing is left behind. Net and the inference engine are stand-ins; nothing is
+ * stored. */
 #include "api/context.h"
 #include "api/response_live.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "codec/utf8.h"
 #include "net/websocket.h"
 
 #include <stdint.h>
@@ -121,23 +123,39 @@ void al_http_end(struct al_http_exchange *exchange)
   exchange->is_ended = true;
 }
 
-/* There are no sockets here, but the code of responses knows of them. */
+static struct {
+  const struct al_websocket_handler *handler;
+  void *user;
+  char last[64]; /* the id of the last response */
+  bool is_closed;
+} websocket;
+
 bool al_websocket_accept(struct al_http_exchange *exchange, const struct al_websocket_handler *handler, void *user)
 {
-  (void)exchange, (void)handler, (void)user;
-  __builtin_trap();
+  (void)exchange;
+  websocket.handler = handler;
+  websocket.user = user;
+  return true;
 }
 
 bool al_websocket_send(struct al_http_exchange *exchange, struct al_str text)
 {
-  (void)exchange, (void)text;
-  __builtin_trap();
+  (void)exchange;
+  AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
+  require(al_json_parse(text, &doc, nullptr) == AL_OK);
+  const struct al_json *root = al_json_root(doc);
+  struct al_str id = al_json_str(al_json_get(al_json_get(root, "response"), "id"));
+  if (id.size > 0)
+    (void)snprintf(websocket.last, sizeof websocket.last, "%.*s", (int)id.size, id.data);
+  require(al_json_int(al_json_get(root, "status"), 0) != 500);
+  return !websocket.is_closed;
 }
 
 void al_websocket_close(struct al_http_exchange *exchange, enum al_websocket_code code, const char *reason)
 {
-  (void)exchange, (void)code, (void)reason;
-  __builtin_trap();
+  (void)exchange;
+  require(code != 0 && reason[0] != '\0');
+  websocket.is_closed = true;
 }
 
 const char *al_model_format_name(enum al_model_format format)
@@ -309,7 +327,9 @@ static void answer_embeddings(enum manner manner)
 
 static void answer_all(enum manner manner)
 {
-  for (size_t i = 0; i < n_texts; i++)
+  size_t n = n_texts;
+  n_texts = 0;
+  for (size_t i = 0; i < n; i++)
     answer(&texts[i], manner);
   if (counted.done != nullptr)
     answer_tokens(manner);
@@ -341,6 +361,37 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
   return 0;
 }
 
+/* Messages on one socket, a zero byte between them. A byte 1 in one stands for the last response's id, a byte 2 at its
+ * end says that it is answered only after the next. */
+static void talk(struct al_http_exchange *exchange, struct al_str messages, enum manner manner)
+{
+  al_api_responses_socket(exchange, &api);
+  while (messages.size > 0 && n_texts < MOST) {
+    const char *end = memchr(messages.data, 0, messages.size);
+    size_t size = end != nullptr ? (size_t)(end - messages.data) : messages.size;
+    AL_CLEANUP(al_buf_done) struct al_buf text = {};
+    bool waits = size > 0 && messages.data[size - 1] == 2;
+    for (size_t i = 0; i < size - waits; i++)
+      if (messages.data[i] == 1)
+        al_buf_str(&text, websocket.last);
+      else
+        al_buf_char(&text, messages.data[i]);
+    size += end != nullptr;
+    messages = al_str_n(messages.data + size, messages.size - size);
+    if (!al_utf8_valid(al_buf_view(&text))) /* frames see to that */
+      continue;
+    websocket.handler->message(exchange, al_buf_view(&text), websocket.user);
+    if (!waits)
+      answer_all(manner);
+  }
+  websocket.handler->draining(exchange, websocket.user);
+  answer_all(manner);
+  require(websocket.is_closed);
+  websocket.handler->closed(exchange, websocket.user);
+}
+
+constexpr uint8_t FIRST_SOCKET = 0xf0;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -352,9 +403,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   counted.done = nullptr;
   embedded.done = nullptr;
   moved.done = nullptr;
-  handlers[data[0] % AL_COUNT(handlers)](&exchange, &api);
-  answer_all((enum manner)(data[0] / AL_COUNT(handlers) % MANNERS));
-  require(exchange.status != 0 && exchange.is_ended && exchange.n_refs == 1);
+  websocket.is_closed = false;
+  websocket.last[0] = '\0';
+  if (data[0] >= FIRST_SOCKET) {
+    talk(&exchange, exchange.body, (enum manner)(data[0] % MANNERS));
+  } else {
+    handlers[data[0] % AL_COUNT(handlers)](&exchange, &api);
+    answer_all((enum manner)(data[0] / AL_COUNT(handlers) % MANNERS));
+    require(exchange.status != 0 && exchange.is_ended);
+  }
+  require(exchange.n_refs == 1);
   al_cancel_unref(exchange.cancel);
   return 0;
 }
