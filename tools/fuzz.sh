@@ -23,6 +23,7 @@ object_of() { echo "$build/$(echo "$1" | sed 's,/,_,g; s,\.c$,.o,')"; }
 
 # Targets are linked with an archive, so that each takes what it needs and may stand in for the rest.
 {
+  echo "builddir = $build"
   echo "rule compile"
   echo "  command = clang-22 -MMD -MF \$out.d $(echo $flags) -fsanitize=fuzzer-no-link,address,undefined -c \$in -o \$out"
   echo "  depfile = \$out.d"
