@@ -41,6 +41,7 @@ enum al_code al_api_new(const struct al_api_options *options, struct al_api **ap
   made->stats = options->stats;
   made->stats_user = options->stats_user;
   atomic_init(&made->draining, false);
+  atomic_init(&made->closed, false);
   made->lives = al_api_lives_new();
   if (made->lives == nullptr) {
     al_free(made);
@@ -63,6 +64,11 @@ void al_api_free(struct al_api *api)
 void al_api_set_draining(struct al_api *api)
 {
   atomic_store(&api->draining, true);
+}
+
+void al_api_close(struct al_api *api)
+{
+  atomic_store(&api->closed, true);
   al_response_store_wait(api->responses);
 }
 

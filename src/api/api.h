@@ -30,9 +30,12 @@ struct al_api_options {
 enum al_code al_api_new(const struct al_api_options *options, struct al_api **api, struct al_err *err);
 void al_api_free(struct al_api *api); /* accepts nullptr */
 
-/* From now on /health/ready answers 503, so that a load balancer looks elsewhere, and nothing is handed to the
- * inference engine by the api's own threads. Thread-safe; may wait for a disk. */
+/* From now on /health/ready answers 503, so that a load balancer looks elsewhere. What still comes was accepted by this
+ * process and can be answered by nobody else: it is taken. Thread-safe. */
 void al_api_set_draining(struct al_api *api);
+/* When the HTTP server has stopped: from now on nothing is handed to the inference engine by the api's own threads. May
+ * wait for a disk. */
+void al_api_close(struct al_api *api);
 /* Returns when no response runs in the background any more, or at the deadline. */
 void al_api_wait_background(struct al_api *api, int64_t deadline_ns);
 

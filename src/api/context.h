@@ -1,4 +1,4 @@
-/* What every endpoint needs; private to src/api. Read-only after al_api_new but for `draining`. */
+/* What every endpoint needs; private to src/api. Read-only after al_api_new but for `draining` and `closed`. */
 #ifndef AL_API_CONTEXT_H
 #define AL_API_CONTEXT_H
 
@@ -21,6 +21,7 @@ struct al_api {
   void (*stats)(void *user, struct al_http_stats *stats);
   void *stats_user;
   atomic_bool draining;
+  atomic_bool closed;
   struct al_response_store *responses; /* owned; nullptr: none are stored, and why: */
   char responses_problem[256];
   struct al_api_lives *lives; /* owned: responses in the background */

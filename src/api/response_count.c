@@ -216,7 +216,7 @@ static enum al_code join(struct count *count, struct al_str context, struct al_s
 static enum al_code run(struct count *count, struct al_str context, struct al_str found, struct al_err *err)
 {
   AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *chat = nullptr;
-  if (atomic_load(&count->api->draining))
+  if (atomic_load(&count->api->closed))
     return al_fail_reason(err, al_fail(err, AL_CANCELLED, "The server is shutting down"), "shutting_down");
   AL_TRY(join(count, context, found, err));
   AL_TRY(al_api_response_chat(&count->request, al_json_root(count->items), &chat, err));

@@ -196,7 +196,7 @@ static enum al_code run(struct turn *turn, struct al_str context, struct al_str 
 {
   struct al_api_response *response = response_of(turn);
   AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *chat = nullptr;
-  if (atomic_load(&turn->api->draining))
+  if (atomic_load(&turn->api->closed))
     return al_fail_reason(err, al_fail(err, AL_CANCELLED, "The server is shutting down"), "shutting_down");
   AL_TRY(make_chat(turn, context, found, &chat, err));
   AL_TRY(al_api_response_take(response, &turn->request, err));

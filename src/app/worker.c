@@ -240,18 +240,20 @@ static void wait_for_stop(struct worker *w)
     al_crash_board_beat(w->board);
 }
 
-/* Requests in flight get drain_s to end; what is left then is cancelled. */
+/* Requests in flight, and those whose clients had connected already, get drain_s to end; what is left then is
+ * cancelled.
+ */
 static void close_all(struct worker *w)
 {
   if (w->api != nullptr)
     al_api_set_draining(w->api);
-  if (w->inference != nullptr)
-    al_inference_drain(w->inference);
   int64_t deadline_ns = al_deadline_in_ms(w->config.drain_s * 1000);
   if (w->server != nullptr)
     al_http_server_stop(w->server, deadline_ns);
   if (w->api != nullptr)
     al_api_wait_background(w->api, deadline_ns);
+  if (w->api != nullptr)
+    al_api_close(w->api);
   al_inference_free(w->inference);
   al_http_server_free(w->server);
   al_api_free(w->api);

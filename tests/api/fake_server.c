@@ -91,10 +91,10 @@ static enum al_code serve(const struct arguments *a, struct al_store *store, con
   int signal_number = 0;
   (void)sigwait(signals, &signal_number);
   al_api_set_draining(api);
-  al_inference_drain(inference);
   int64_t deadline_ns = al_deadline_in_ms(5000);
   al_http_server_stop(server, deadline_ns);
   al_api_wait_background(api, deadline_ns);
+  al_api_close(api);
   al_http_server_free(server);
   al_inference_free(inference);
   al_api_free(api);

@@ -1,5 +1,6 @@
 """The supervisor and its worker: crashes, quarantine, renewal, shutdown, refusals."""
 import http.client
+import json
 import os
 import pathlib
 import signal
@@ -115,6 +116,22 @@ def test_renewal_loses_no_request():
         assert "[DONE]" in rest
         assert failures == []
         assert server.worker_pid() != first
+
+
+def test_who_has_connected_is_answered_by_a_worker_that_goes():
+    for how in (signal.SIGHUP, signal.SIGTERM):
+        with allm.serve() as server:
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+            connection.connect()
+            allm.wait_until(lambda: server.request("GET", "/status")[1]["connections"]["open"] == 2, 10, "it is not accepted")
+            server.process.send_signal(how)
+            allm.wait_until(lambda: "worker_draining" in server.log(), 30, server.log())
+            connection.request("POST", "/v1/chat/completions", json.dumps(
+                {"model": "tiny-assistant", "messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 4}),
+                {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+            connection.close()
 
 
 def test_supervisor_killed_takes_the_worker_along():
