@@ -28,9 +28,18 @@ static inline void directory_path(char path[PATH_MAX], const char *name)
 
 static inline void directory_remove(void)
 {
-  static const char *const names[] = { "config.json",           "generation_config.json", "tokenizer.json",
-                                       "tokenizer_config.json", "modules.json",           "chat_template.jinja",
-                                       "model.safetensors",     "adapter_config.json",    "adapter_model.safetensors" };
+  static const char *const names[] = { "config.json",
+                                       "generation_config.json",
+                                       "tokenizer.json",
+                                       "tokenizer_config.json",
+                                       "modules.json",
+                                       "chat_template.jinja",
+                                       "model.safetensors",
+                                       "adapter_config.json",
+                                       "adapter_model.safetensors",
+                                       "model_index.json",
+                                       "model.safetensors.index.json",
+                                       "model.gguf" };
   for (size_t i = 0; i < AL_COUNT(names); i++) {
     char path[PATH_MAX];
     directory_path(path, names[i]);
