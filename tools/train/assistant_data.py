@@ -666,7 +666,7 @@ def make_sample(rng, held_out=False, copying=0.0):
     c = Context(rng, held_out)
     if copying and c.chance(copying):
         return copy_sample(c)
-    return assistant_tools.tool_sample(c) if c.chance(0.25) else chat_sample(c)
+    return assistant_tools.tool_sample(c) if c.chance(0.33) else chat_sample(c)
 
 
 if __name__ == "__main__":

@@ -266,7 +266,7 @@ def tool_sample(c):
             turn.think = "I need no tool for this. " + (turn.think or "")
         return finish(c, messages, tools, [{"role": "user", "content": turn.user}, {"role": "assistant",
             "content": turn.answer}], "no tool", turn.keys, turn.think)
-    if kind < 0.24 and args:  # two calls at once
+    if kind < 0.29 and args:  # two calls at once
         other = made_up_call(c)
         if len(args) == 1 and c.chance(0.5):
             (key, v), = args.items()
