@@ -34,6 +34,9 @@ static void store(struct al_api_response *response, struct al_str object, enum a
   struct al_err err;
   if (al_response_store_put(responses, &record, &err) != AL_OK)
     al_log_err(AL_LOG_ERROR, "response_not_stored", &err);
+  /* In a renewal another process is asked for it, and does not stand in our queue. */
+  if (atomic_load(&response->base.api->draining))
+    al_response_store_wait(responses);
 }
 
 static const char *last_event(enum al_api_response_status status)

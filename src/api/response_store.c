@@ -167,9 +167,12 @@ static bool is_closing(struct al_response_store *store)
   return store->closing;
 }
 
+static thread_local bool is_store_thread;
+
 static void run(void *argument)
 {
   struct al_response_store *store = argument;
+  is_store_thread = true;
   prune(store);
   for (;;) {
     struct job *job = al_queue_pop(store->queue, al_deadline_in_ms(PRUNE_MS));
@@ -248,7 +251,9 @@ enum al_code al_response_store_context(struct al_response_store *store, struct a
 void al_response_store_wait(struct al_response_store *store)
 {
   bool is_done = false;
-  if (store == nullptr || give(store, &(struct job){ .kind = JOB_WAIT, .user = &is_done }, nullptr) != AL_OK)
+  if (store == nullptr || is_store_thread)
+    return;
+  if (give(store, &(struct job){ .kind = JOB_WAIT, .user = &is_done }, nullptr) != AL_OK)
     return;
   AL_LOCKED(&store->lock);
   while (!is_done)

@@ -23,7 +23,7 @@ enum al_code al_response_store_open(const struct al_response_store_options *opti
                                     struct al_err *err);
 /* Does what is still waiting, then joins the thread. Accepts nullptr. */
 void al_response_store_free(struct al_response_store *store);
-/* Returns when all that was given before is done. Accepts nullptr. */
+/* Returns when all that was given before is done; at once on the store's own thread. Accepts nullptr. */
 void al_response_store_wait(struct al_response_store *store);
 /* AL_OK unless a write has just failed: then why the next may. */
 enum al_code al_response_store_problem(struct al_response_store *store, struct al_err *err);

@@ -236,6 +236,22 @@ static void a_disk_that_is_full_is_told_and_gets_over(void **state)
   al_response_store_free(store);
 }
 
+static void wait_for_it(void *user, const struct al_response_found *)
+{
+  al_response_store_wait(user);
+}
+
+static void its_own_thread_does_not_wait_for_itself(void **state)
+{
+  (void)state;
+  struct al_response_store *store = open_store("itself", 0, 0);
+  put(store, "a", "", "completed", "x");
+  assert_int_equal(al_response_store_get(store, al_str("a"), wait_for_it, store, &err), AL_OK);
+  al_response_store_wait(store); /* comes back */
+  assert_int_equal(get(store, "a"), AL_OK);
+  al_response_store_free(store);
+}
+
 static void what_is_no_json_is_not_stored(void **state)
 {
   (void)state;
@@ -276,6 +292,7 @@ int main(void)
     cmocka_unit_test(old_ones_go_and_so_do_too_many),
     cmocka_unit_test(those_of_a_process_that_has_gone_have_failed),
     cmocka_unit_test(a_disk_that_is_full_is_told_and_gets_over),
+    cmocka_unit_test(its_own_thread_does_not_wait_for_itself),
     cmocka_unit_test(what_is_no_json_is_not_stored),
     cmocka_unit_test(memory_that_runs_out_is_an_error),
   };
