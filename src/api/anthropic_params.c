@@ -220,18 +220,12 @@ static const struct al_api_param sampling[] = {
 };
 const struct al_api_param_table al_api_anthropic_sampling = { sampling, AL_COUNT(sampling) };
 
-static enum al_code missing(const char *name, struct al_err *err)
-{
-  return al_fail_reason(err, al_fail_param(err, name, "Missing required parameter: '%s'", name),
-                        "missing_required_parameter");
-}
-
 enum al_code al_api_anthropic_check(struct al_api_anthropic_request *request, struct al_err *err)
 {
   if (request->text.model == nullptr)
-    return missing("model", err);
+    return al_api_missing(err, "model");
   if (request->messages == nullptr)
-    return missing("messages", err);
+    return al_api_missing(err, "messages");
   if (al_json_count(request->messages) == 0)
     return al_fail_param(err, "messages", "messages must not be empty");
   request->text.sets_thinking = true; /* who does not ask for thinking gets none, where the template can be told */

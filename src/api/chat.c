@@ -85,8 +85,7 @@ static enum al_code check(struct chat_request *request, const struct al_json *bo
 {
   AL_TRY(al_api_text_params_check(&request->text, body, err));
   if (request->messages == nullptr)
-    return al_fail_reason(err, al_fail_param(err, "messages", "Missing required parameter: 'messages'"),
-                          "missing_required_parameter");
+    return al_api_missing(err, "messages");
   if (al_json_count(request->messages) == 0)
     return al_fail_param(err, "messages", "messages must not be empty");
   int64_t a = request->max_tokens, b = request->max_completion_tokens;

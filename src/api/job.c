@@ -25,12 +25,6 @@ void al_api_job_free(struct al_api_job *job)
   al_arena_free(job->arena);
 }
 
-enum al_code al_api_missing(struct al_err *err, const char *name)
-{
-  return al_fail_reason(err, al_fail_param(err, name, "Missing required parameter: '%s'", name),
-                        "missing_required_parameter");
-}
-
 static bool is_loaded_text_model(const struct al_model_status *status)
 {
   return status->state == AL_MODEL_READY && status->problem.code == AL_OK &&

@@ -21,9 +21,6 @@ enum al_code al_api_job_new(struct al_http_exchange *exchange, size_t size, size
 void al_api_job_free(struct al_api_job *job); /* accepts nullptr */
 AL_DEFINE_CLEANUP(struct al_api_job, al_api_job_free)
 
-/* AL_INVALID_REQUEST, reason "missing_required_parameter". */
-enum al_code al_api_missing(struct al_err *err, const char *name);
-
 /* The only model that is loaded, copied into the arena; missing_required_parameter when none or several are. */
 enum al_code al_api_job_only_model(struct al_api_job *job, const struct al_api *api, struct al_err *err);
 

@@ -78,6 +78,12 @@ enum al_code al_api_unsupported(struct al_err *err, const char *path, const char
   return al_fail_reason(err, AL_UNSUPPORTED, "unsupported_parameter");
 }
 
+enum al_code al_api_missing(struct al_err *err, const char *name)
+{
+  return al_fail_reason(err, al_fail_param(err, name, "Missing required parameter: '%s'", name),
+                        "missing_required_parameter");
+}
+
 enum al_code al_api_wrong_kind(struct al_err *err, const char *path, const char *expected, const struct al_json *value)
 {
   return al_fail_param(err, path, "'%s' must be %s, but it is of type %s", path, expected,

@@ -44,6 +44,8 @@ al_api_param_fn al_api_refuse;      /* not here yet; `words` says why */
 
 /* AL_UNSUPPORTED with the parameter's path: right in OpenAI's API, not (yet) possible here. */
 AL_PRINTF(3, 4) enum al_code al_api_unsupported(struct al_err *err, const char *path, const char *format, ...);
+/* AL_INVALID_REQUEST, reason "missing_required_parameter". */
+enum al_code al_api_missing(struct al_err *err, const char *name);
 /* AL_INVALID_REQUEST: "path must be <expected>, not <kind>". */
 enum al_code al_api_wrong_kind(struct al_err *err, const char *path, const char *expected, const struct al_json *value);
 /* Refuses members of an inner object that are not in the nullptr-terminated list. */

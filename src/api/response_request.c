@@ -237,12 +237,6 @@ static const struct al_api_param compact_own[] = {
 /* --- what goes together
  * ----------------------------------------------------------------------------------------------- */
 
-static enum al_code missing(const char *name, struct al_err *err)
-{
-  return al_fail_reason(err, al_fail_param(err, name, "Missing required parameter: '%s'", name),
-                        "missing_required_parameter");
-}
-
 static enum al_code check_store(const struct al_api *api, struct al_api_response_request *request, struct al_err *err)
 {
   bool asked = request->has_store && request->store;
@@ -279,7 +273,7 @@ static enum al_code check_input(const struct al_api_response_request *request, s
 {
   bool is_empty = al_json_kind(request->input) == AL_JSON_ARRAY && al_json_count(request->input) == 0;
   if (request->input == nullptr && request->previous_id.size == 0)
-    return missing("input", err);
+    return al_api_missing(err, "input");
   if (is_empty && request->previous_id.size == 0)
     return al_fail_param(err, "input", "input must not be empty");
   return AL_OK;
@@ -312,7 +306,7 @@ enum al_code al_api_response_count_read(const struct al_json *body, struct al_ap
   const struct al_api_param_table tables[] = { TABLE(conversation), TABLE(forms), TABLE(count_own) };
   AL_TRY(al_api_params_read(tables, AL_COUNT(tables), body, request, err));
   if (request->text.model == nullptr)
-    return missing("model", err);
+    return al_api_missing(err, "model");
   AL_TRY(check_input(request, err));
   return al_api_tools_read(request->tools, request->tool_choice, AL_API_TOOLS_RESPONSES, &request->text, err);
 }
@@ -323,7 +317,7 @@ enum al_code al_api_response_compact_read(const struct al_json *body, struct al_
   const struct al_api_param_table tables[] = { TABLE(conversation), TABLE(compact_own) };
   AL_TRY(al_api_params_read(tables, AL_COUNT(tables), body, request, err));
   if (request->text.model == nullptr)
-    return missing("model", err);
+    return al_api_missing(err, "model");
   return check_input(request, err);
 }
 

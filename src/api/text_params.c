@@ -380,8 +380,7 @@ enum al_code al_api_text_params_check(const struct al_api_text_params *params, c
                                       struct al_err *err)
 {
   if (params->model == nullptr)
-    return al_fail_reason(err, al_fail_param(err, "model", "Missing required parameter: 'model'"),
-                          "missing_required_parameter");
+    return al_api_missing(err, "model");
   enum al_json_kind options = al_json_kind(al_json_get(body, "stream_options"));
   if (options == AL_JSON_OBJECT && !params->stream)
     return al_fail_param(err, "stream_options", "stream_options is only allowed when stream is true");
