@@ -59,7 +59,7 @@ PARAMETERS = {
     "query": string(), "documents": array({"anyOf": [string(), record({"text": string()})]}),
     "content": string(), "tokens.tokens": TOKENS, "tokens": TOKENS,
     "system": TEXT_OR_PARTS, "ollama_chat.system": string(), "thinking": OBJECT, "output_config": OBJECT,
-    "output_format": OBJECT, "cache_control": OBJECT, "options": OBJECT, "format": {"anyOf": [string(), OBJECT]},
+    "output_format": OBJECT, "context_management": OBJECT, "cache_control": OBJECT, "options": OBJECT, "format": {"anyOf": [string(), OBJECT]},
     "think": {"anyOf": [boolean(), {"enum": ["low", "medium", "high"]}]}, "keep_alive": {"anyOf": [string(), number()]},
     "images": {"type": "array", "maxItems": 0},
 }
