@@ -96,14 +96,23 @@ static enum al_code check_length(const struct param *p, const char *keyword, str
   return AL_OK;
 }
 
+static enum al_code check_lengths(const struct param *p, struct al_err *err)
+{
+  AL_TRY(check_length(p, "minLength", err));
+  AL_TRY(check_length(p, "maxLength", err));
+  const struct al_json *most = al_json_get(p->schema, "maxLength");
+  if (most != nullptr && al_json_int(al_json_get(p->schema, "minLength"), 0) > al_json_int(most, 0))
+    return refuse(p->path, "minLength", "is above maxLength: no string is allowed", err);
+  return AL_OK;
+}
+
 static enum al_code raw_string(struct al_sx_rules *rules, const struct param *p, struct al_err *err)
 {
   static const char *const refused[] = { "pattern", "anyOf", "oneOf", "allOf", "not", "if", "contentEncoding" };
   for (size_t i = 0; i < AL_COUNT(refused); i++)
     if (al_json_get(p->schema, refused[i]) != nullptr)
       return refuse(p->path, refused[i], "cannot be enforced where the model writes strings without quotes", err);
-  AL_TRY(check_length(p, "minLength", err));
-  AL_TRY(check_length(p, "maxLength", err));
+  AL_TRY(check_lengths(p, err));
   bool has_length = al_json_get(p->schema, "minLength") != nullptr || al_json_get(p->schema, "maxLength") != nullptr;
   const struct al_json *format = al_json_get(p->schema, "format");
   const struct al_json *one = al_json_get(p->schema, "const");
