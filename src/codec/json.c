@@ -119,7 +119,7 @@ static enum al_code check_keys(const struct al_json_doc *doc, struct al_str text
   return fail_at(err, text, (size_t)(twice.data - doc->text), what);
 }
 
-enum al_code al_json_parse(struct al_str text, struct al_json_doc **doc, struct al_err *err)
+enum al_code al_json_parse_loose(struct al_str text, struct al_json_doc **doc, struct al_err *err)
 {
   if (text.size == 0)
     return al_fail(err, AL_INVALID_REQUEST, "invalid JSON: the text is empty");
@@ -128,6 +128,14 @@ enum al_code al_json_parse(struct al_str text, struct al_json_doc **doc, struct 
   if (made == nullptr)
     return al_fail_oom(err, sizeof *made);
   AL_TRY(parse_copy(made, text, err));
+  *doc = AL_TAKE(made);
+  return AL_OK;
+}
+
+enum al_code al_json_parse(struct al_str text, struct al_json_doc **doc, struct al_err *err)
+{
+  AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *made = nullptr;
+  AL_TRY(al_json_parse_loose(text, &made, err));
   AL_TRY(check_keys(made, text, err));
   *doc = AL_TAKE(made);
   return AL_OK;

@@ -31,6 +31,8 @@ constexpr int AL_JSON_MAX_DEPTH = 128;
 /* The text is copied as needed. AL_INVALID_REQUEST with line and column otherwise; duplicate keys are refused.
  * Free with al_json_doc_free. */
 enum al_code al_json_parse(struct al_str text, struct al_json_doc **doc, struct al_err *err);
+/* For what a model wrote: of a key that an object holds twice the last value counts, as in JavaScript and Python. */
+enum al_code al_json_parse_last(struct al_str text, struct al_json_doc **doc, struct al_err *err);
 void al_json_doc_free(struct al_json_doc *doc); /* accepts nullptr */
 AL_DEFINE_CLEANUP(struct al_json_doc, al_json_doc_free)
 const struct al_json *al_json_root(const struct al_json_doc *doc);

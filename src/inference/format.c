@@ -46,7 +46,7 @@ enum al_code al_format_check(const struct al_format *format, struct al_str answe
     return AL_OK;
   AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
   struct al_err why = {};
-  enum al_code code = al_json_parse(answer, &doc, &why);
+  enum al_code code = al_json_parse_last(answer, &doc, &why);
   if (code == AL_OK && format->kind == AL_FORMAT_JSON_SCHEMA)
     code = al_schema_validate(format->schema, al_json_root(doc), &why);
   else if (code == AL_OK && al_json_kind(al_json_root(doc)) != AL_JSON_OBJECT)

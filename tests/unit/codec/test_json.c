@@ -299,6 +299,34 @@ static void tells_a_number_as_it_is_written(void **state)
   }
 }
 
+static void takes_the_last_of_equal_keys_where_that_is_asked_for(void **state)
+{
+  (void)state;
+  static const char *const pairs[][2] = {
+    { "{\"a\":1,\"b\":2,\"a\":3}", "{\"b\":2,\"a\":3}" },
+    { "[{\"x\":{\"y\":1,\"y\":[]},\"x\":{\"\\u0079\":2,\"y\":null}}]", "[{\"x\":{\"y\":null}}]" },
+    { "{\"a\":1}", "{\"a\":1}" },
+    { "7", "7" },
+  };
+  for (size_t i = 0; i < AL_COUNT(pairs); i++) {
+    AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
+    AL_CLEANUP(al_buf_done) struct al_buf out = {};
+    assert_int_equal(al_json_parse_last(al_str(pairs[i][0]), &doc, nullptr), AL_OK);
+    al_json_print(&out, al_json_root(doc));
+    assert_string_equal(out.data, pairs[i][1]);
+  }
+  struct al_json_doc *none = nullptr;
+  assert_int_equal(al_json_parse_last(al_str("{\"a\":1,\"a\":}"), &none, nullptr), AL_INVALID_REQUEST);
+  enum al_code code = AL_OOM_RAM;
+  for (size_t n = 1; code == AL_OOM_RAM; n++) {
+    AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
+    (void)al_alloc_fail_at(n);
+    code = al_json_parse_last(al_str(pairs[0][0]), &doc, nullptr);
+    (void)al_alloc_fail_at(0);
+  }
+  assert_int_equal(code, AL_OK);
+}
+
 static void prints_floats_as_short_as_they_read_back(void **state)
 {
   (void)state;
@@ -430,6 +458,7 @@ int main(void)
     cmocka_unit_test(prints_what_it_read),
     cmocka_unit_test(prints_numbers_that_read_back),
     cmocka_unit_test(tells_a_number_as_it_is_written),
+    cmocka_unit_test(takes_the_last_of_equal_keys_where_that_is_asked_for),
     cmocka_unit_test(prints_floats_as_short_as_they_read_back),
     cmocka_unit_test(writes_nested_values),
     cmocka_unit_test(repairs_invalid_utf8),
