@@ -162,6 +162,9 @@ static void names_what_it_cannot_hold(void **)
 {
   const char *pattern = "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"string\", \"pattern\": \"^x\"}}}";
   refuses("qwen3_coder", pattern, "tools[1].function.parameters.properties.a.pattern");
+  const char *lengths = "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"string\", \"minLength\": 3, "
+                        "\"maxLength\": 2}}}";
+  refuses("glm", lengths, "tools[1].function.parameters.properties.a.minLength");
   refuses("glm", "{\"type\": \"object\", \"minProperties\": 2}", "tools[1].function.parameters.minProperties");
   struct al_syntax_request request = required();
   AL_CLEANUP(al_buf_done) struct al_buf gbnf = {};
