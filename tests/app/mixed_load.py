@@ -177,10 +177,11 @@ def respond_in_background(server, model, r):
 
 
 def respond_on_a_socket(server, model, r):
-    """A worker that goes ends the socket between two responses, never within one."""
+    """A worker that goes ends the socket between two responses, never within one. A client with a full queue would not
+    read the answer to its goodbye."""
     event = None
     with contextlib.suppress(ConnectionClosedOK), \
-            connect(f"ws://127.0.0.1:{server.port}/v1/responses", open_timeout=PATIENCE_S) as opened:
+            connect(f"ws://127.0.0.1:{server.port}/v1/responses", open_timeout=PATIENCE_S, max_queue=None) as opened:
         for _ in range(r.randint(1, 3)):
             event = None
             opened.send(json.dumps({"type": "response.create", "model": model, "input": r.choice(QUESTIONS),
