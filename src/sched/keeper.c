@@ -14,6 +14,15 @@ static int64_t idle_deadline(const struct al_pool_model *model)
   return model->last_used_ns + idle_ms * AL_NS_PER_MS;
 }
 
+/* Whoever asked for an unload can be told that it is done: the model is not in memory, or it has come back since, for
+ * somebody who asked later. */
+static bool can_answer_unloads(const struct al_pool_model *model)
+{
+  if (model->unload_notices == nullptr || model->state == AL_MODEL_UNLOADING)
+    return false;
+  return model->state != AL_MODEL_LOADING || !model->unload_wanted;
+}
+
 static enum duty duty_of(struct al_pool_model *model, int64_t now)
 {
   if (model->load_ended && model->loader.running)
@@ -26,7 +35,7 @@ static enum duty duty_of(struct al_pool_model *model, int64_t now)
     model->disposing = true;
     return DISPOSE;
   }
-  if (model->state == AL_MODEL_UNLOADED && model->unload_notices != nullptr)
+  if (can_answer_unloads(model))
     return ANSWER_UNLOADED;
   if (idle_deadline(model) <= now && al_pool_claim_idle(model))
     return DISPOSE;
@@ -94,10 +103,11 @@ static void answer_ready(struct al_pool_model *model)
 
 static void answer_unloaded(struct al_pool_model *model)
 {
-  struct al_pool_notice *notices;
+  struct al_pool_notice *notices = nullptr;
   {
     AL_LOCKED(&model->pool->mutex);
-    notices = AL_TAKE(model->unload_notices);
+    if (can_answer_unloads(model))
+      notices = AL_TAKE(model->unload_notices);
   }
   al_pool_tell(notices);
 }

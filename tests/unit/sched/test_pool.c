@@ -296,6 +296,27 @@ static void load_and_unload_on_request(void **)
   al_pool_free(pool);
 }
 
+/* Somebody asks for the model before the keeper has told that there is nothing to unload: both are answered, whoever
+ * the keeper sees first. */
+static void an_unload_is_answered_though_a_load_comes_at_once(void **)
+{
+  struct al_pool *pool = open_pool(0);
+  for (int round = 0; round < 200; round++) {
+    struct waiting unload, load;
+    waiting_init(&unload);
+    waiting_init(&load);
+    assert_int_equal(al_pool_unload(pool, "fake", on_done, &unload, nullptr), AL_OK);
+    assert_int_equal(al_pool_load(pool, "fake", on_done, &load, nullptr), AL_OK);
+    wait_for(&load);
+    wait_for(&unload);
+    assert_int_equal(unload.err.code, AL_OK);
+    waiting_done(&load);
+    waiting_done(&unload);
+    unload_and_wait(pool, "fake");
+  }
+  al_pool_free(pool);
+}
+
 static void a_deleted_model_goes_on_until_it_is_unloaded(void **)
 {
   struct al_pool *pool = open_pool(0);
@@ -425,6 +446,7 @@ int main(void)
     cmocka_unit_test_setup(who_gave_up_is_answered_before_the_load_ends, reset),
     cmocka_unit_test_setup(an_unload_waits_for_leases_and_the_next_loads_again, reset),
     cmocka_unit_test_setup(load_and_unload_on_request, reset),
+    cmocka_unit_test_setup(an_unload_is_answered_though_a_load_comes_at_once, reset),
     cmocka_unit_test_setup(a_deleted_model_goes_on_until_it_is_unloaded, reset),
     cmocka_unit_test_setup(an_idle_model_goes, reset),
     cmocka_unit_test_setup(too_little_memory_is_refused_with_both_figures, reset),
