@@ -93,7 +93,7 @@ test("a tool, its result, and the answer", { skip: !taught }, async () => {
 });
 
 test("thinking", { skip: !taught }, async () => {
-  const common = { model, messages: [{ role: "user", content: "What is 12 + 30?" }], max_tokens: 1200, temperature: 0 };
+  const common = { model, messages: [{ role: "user", content: "What is 2 + 3?" }], max_tokens: 1200, temperature: 0 };
   const thinking = { type: "enabled", budget_tokens: 1024 };
   const whole = await client.messages.create({ ...common, thinking });
   assert.equal(whole.content[0].type, "thinking");
@@ -102,7 +102,7 @@ test("thinking", { skip: !taught }, async () => {
   assert.equal(streamed.content[0].thinking, whole.content[0].thinking);
   assert.ok(streamed.content[0].signature.length > 0);
   const again = await client.messages.create({ ...common, thinking, messages: [
-    ...common.messages, { role: "assistant", content: whole.content }, { role: "user", content: "And 1 + 1?" }] });
+    ...common.messages, { role: "assistant", content: whole.content }, { role: "user", content: "Who are you?" }] });
   assert.ok(textOf(again).length > 0);
   assert.ok((await client.messages.create(common)).content.every((block) => block.type !== "thinking"));
 });
