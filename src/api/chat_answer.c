@@ -17,25 +17,6 @@ static const char *finish_name(enum al_finish finish)
 
 /* --- parts of both ----------------------------------------------------------------------------------------------- */
 
-static void write_usage(struct al_json_writer *w, const struct al_api_generation *generation)
-{
-  const struct al_usage *usage = &generation->usage;
-  al_jw_key(w, "usage");
-  al_jw_object(w);
-  al_jw_kv_int(w, "prompt_tokens", usage->n_prompt);
-  al_jw_kv_int(w, "completion_tokens", usage->n_completion);
-  al_jw_kv_int(w, "total_tokens", (int64_t)usage->n_prompt + usage->n_completion);
-  al_jw_key(w, "prompt_tokens_details");
-  al_jw_object(w);
-  al_jw_kv_int(w, "cached_tokens", usage->n_cached);
-  al_jw_end(w);
-  al_jw_key(w, "completion_tokens_details");
-  al_jw_object(w);
-  al_jw_kv_int(w, "reasoning_tokens", usage->n_reasoning);
-  al_jw_end(w);
-  al_jw_end(w);
-}
-
 static void write_timings(struct al_json_writer *w, const struct al_api_generation *generation)
 {
   al_jw_key(w, "timings"); /* ours, beyond OpenAI's */
@@ -135,7 +116,7 @@ static void print(struct al_api_generation *generation, struct al_buf *out)
   for (size_t i = 0; i < generation->n_choices; i++)
     write_choice(&w, generation, i);
   al_jw_end(&w);
-  write_usage(&w, generation);
+  al_api_usage_write(&w, &generation->usage);
   if (generation->params.metadata.size > 0)
     al_jw_kv_raw(&w, "metadata", generation->params.metadata);
   write_timings(&w, generation);
@@ -270,7 +251,7 @@ static void send_usage(struct al_api_generation *generation)
   al_jw_key(&w, "choices");
   al_jw_array(&w);
   al_jw_end(&w);
-  write_usage(&w, generation);
+  al_api_usage_write(&w, &generation->usage);
   write_timings(&w, generation);
   al_jw_end(&w);
   al_buf_str(&generation->out, "\n\n");

@@ -68,17 +68,7 @@ void al_api_completion_join_head(struct al_json_writer *w, const struct al_api_c
 
 static void write_tail(struct al_json_writer *w, const struct al_api_completion_join *join)
 {
-  const struct al_usage *usage = &join->usage;
-  al_jw_key(w, "usage");
-  al_jw_object(w);
-  al_jw_kv_int(w, "prompt_tokens", usage->n_prompt);
-  al_jw_kv_int(w, "completion_tokens", usage->n_completion);
-  al_jw_kv_int(w, "total_tokens", (int64_t)usage->n_prompt + usage->n_completion);
-  al_jw_key(w, "prompt_tokens_details");
-  al_jw_object(w);
-  al_jw_kv_int(w, "cached_tokens", usage->n_cached);
-  al_jw_end(w);
-  al_jw_end(w);
+  al_api_usage_write(w, &join->usage);
   al_jw_key(w, "timings");
   al_jw_object(w);
   al_jw_kv_real(w, "prompt_ms", join->prompt_ms);

@@ -19,6 +19,24 @@ void al_api_make_id(char *out, size_t size, const char *prefix)
     (void)snprintf(out + length, size - length, "%02x", bytes[i]);
 }
 
+void al_api_usage_write(struct al_json_writer *w, const struct al_usage *usage)
+{
+  al_jw_key(w, "usage");
+  al_jw_object(w);
+  al_jw_kv_int(w, "prompt_tokens", usage->n_prompt);
+  al_jw_kv_int(w, "completion_tokens", usage->n_completion);
+  al_jw_kv_int(w, "total_tokens", (int64_t)usage->n_prompt + usage->n_completion);
+  al_jw_key(w, "prompt_tokens_details");
+  al_jw_object(w);
+  al_jw_kv_int(w, "cached_tokens", usage->n_cached);
+  al_jw_end(w);
+  al_jw_key(w, "completion_tokens_details");
+  al_jw_object(w);
+  al_jw_kv_int(w, "reasoning_tokens", usage->n_reasoning);
+  al_jw_end(w);
+  al_jw_end(w);
+}
+
 enum al_code al_api_generation_new(struct al_http_exchange *exchange, struct al_api *api, size_t size,
                                    const struct al_api_generation_ops *ops, struct al_api_generation **generation,
                                    struct al_err *err)

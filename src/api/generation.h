@@ -103,6 +103,9 @@ enum al_code al_api_generation_submit(struct al_api_generation *generation, cons
 /* Sends generation->out as one write and empties it. */
 void al_api_generation_send(struct al_api_generation *generation);
 
+/* Writes "usage": {...} as Chat Completions and Completions have it. */
+void al_api_usage_write(struct al_json_writer *w, const struct al_usage *usage);
+
 /* prefix plus 24 random hexadecimal digits, cut to fit. */
 void al_api_make_id(char *out, size_t size, const char *prefix);
 

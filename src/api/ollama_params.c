@@ -34,17 +34,6 @@ static enum al_code read_num_predict(const struct al_api_param *param, const str
   return AL_OK;
 }
 
-static enum al_code read_seed(const struct al_api_param *param, const struct al_json *options, void *target,
-                              struct al_err *err)
-{
-  struct al_api_text_params *text = target;
-  int64_t seed = 0;
-  AL_TRY(al_json_want_int(options, "options", param->name, INT64_MIN, INT64_MAX, &seed, nullptr, err));
-  text->sampling.seed = (uint64_t)seed;
-  text->sampling.has_seed = true;
-  return AL_OK;
-}
-
 /* The context of a model is settled when it is loaded: what it has anyway may be asked for. */
 static enum al_code read_num_ctx(const struct al_api_param *param, const struct al_json *options_value, void *target,
                                  struct al_err *err)
@@ -62,7 +51,7 @@ static enum al_code read_num_ctx(const struct al_api_param *param, const struct 
 
 static const struct al_api_param options[] = {
   { .name = "num_predict", .read = read_num_predict },
-  { .name = "seed", .read = read_seed },
+  { .name = "seed", .read = al_api_read_seed },
   { .name = "stop", .read = al_api_read_stop },
   REAL("temperature", temperature, 0, 2),
   REAL("top_p", top_p, 0, 1),
@@ -169,8 +158,9 @@ static enum al_code read_top_logprobs(const struct al_api_param *param, const st
   struct al_api_text_params *text = target;
   int64_t count = 0;
   AL_TRY(al_json_want_int(body, "", param->name, 0, MOST_LOGPROBS, &count, nullptr, err));
-  if (al_json_bool(al_json_get(body, "logprobs"), false))
-    text->logprobs = (int)count + 1;
+  if (!al_json_bool(al_json_get(body, "logprobs"), false))
+    return al_fail_param(err, param->name, "top_logprobs needs logprobs to be true");
+  text->logprobs = (int)count + 1;
   return AL_OK;
 }
 

@@ -182,7 +182,7 @@ static enum al_code read_logit_bias(const struct al_api_param *param, const stru
   return AL_OK;
 }
 
-static enum al_code read_seed(const struct al_api_param *param, const struct al_json *body, void *target,
+enum al_code al_api_read_seed(const struct al_api_param *param, const struct al_json *body, void *target,
                               struct al_err *err)
 {
   struct al_api_text_params *params = target;
@@ -343,7 +343,7 @@ static const struct al_api_param shared[] = {
   REAL("top_p", top_p, 0, 1),
   REAL("presence_penalty", presence_penalty, -2, 2),
   REAL("frequency_penalty", frequency_penalty, -2, 2),
-  { .name = "seed", .read = read_seed },
+  { .name = "seed", .read = al_api_read_seed },
   { .name = "stop", .read = al_api_read_stop },
   { .name = "logit_bias", .read = read_logit_bias },
   { .name = "metadata", .read = read_metadata },

@@ -57,7 +57,9 @@ enum al_code al_api_text_params_check(const struct al_api_text_params *params, c
 enum al_code al_api_model_name(struct al_arena *arena, struct al_str name, const char **copy, struct al_err *err);
 /* For the tables of /load and /unload as well: reads into `const char *`; the target begins with its arena pointer. */
 al_api_param_fn al_api_read_model;
-al_api_param_fn al_api_read_stop; /* a string or strings; the target begins with struct al_api_text_params */
+/* The target begins with struct al_api_text_params. */
+al_api_param_fn al_api_read_seed;
+al_api_param_fn al_api_read_stop; /* a string or strings */
 
 /* Table readers of what conversations share. */
 al_api_param_fn al_api_read_lora;             /* lora.c */

@@ -241,15 +241,6 @@ static void prepare(struct al_task *task)
 
 /* --- submitting ------------------------------------------------------------------------------------------------- */
 
-static enum al_code copy_str(struct al_arena *arena, struct al_str *text, struct al_err *err)
-{
-  char *copy = al_arena_strndup(arena, text->data != nullptr ? text->data : "", text->size);
-  if (copy == nullptr)
-    return al_fail_oom(err, text->size);
-  text->data = copy;
-  return AL_OK;
-}
-
 static enum al_code copy_spans(struct embed_task *embed, struct al_err *err)
 {
   struct al_embed_request *request = &embed->request;
@@ -281,13 +272,13 @@ static enum al_code copy_all(struct embed_task *embed, struct al_err *err)
     return al_fail_oom(err, request->n_texts * sizeof *texts);
   for (size_t i = 0; i < request->n_texts; i++) {
     texts[i] = request->texts != nullptr ? request->texts[i] : al_str("");
-    AL_TRY(copy_str(embed->arena, &texts[i], err));
+    AL_TRY(al_task_copy_str(embed->arena, &texts[i], err));
   }
   request->texts = texts;
-  AL_TRY(copy_str(embed->arena, &model, err));
+  AL_TRY(al_task_copy_str(embed->arena, &model, err));
   request->model = model.data;
   if (request->query.data != nullptr)
-    AL_TRY(copy_str(embed->arena, &request->query, err));
+    AL_TRY(al_task_copy_str(embed->arena, &request->query, err));
   return copy_spans(embed, err);
 }
 

@@ -154,3 +154,12 @@ size_t al_task_runner_n_active(struct al_task_runner *runner)
 {
   return atomic_load(&runner->n_active);
 }
+
+enum al_code al_task_copy_str(struct al_arena *arena, struct al_str *text, struct al_err *err)
+{
+  char *copy = al_arena_strndup(arena, text->data != nullptr ? text->data : "", text->size);
+  if (copy == nullptr)
+    return al_fail_oom(err, text->size);
+  text->data = copy;
+  return AL_OK;
+}

@@ -4,6 +4,7 @@
 #ifndef AL_INFERENCE_TASK_H
 #define AL_INFERENCE_TASK_H
 
+#include "base/arena.h"
 #include "base/cancel.h"
 #include "sched/pool.h"
 
@@ -38,6 +39,8 @@ enum al_code al_task_start(struct al_task_runner *runner, struct al_task *task, 
 /* To the prepare threads once more: something that it waited for is there. */
 void al_task_again(struct al_task *task);
 void al_task_started(struct al_task *task); /* it runs now; more than once does no harm */
+/* A borrowed string becomes one of the arena's, never nullptr. */
+enum al_code al_task_copy_str(struct al_arena *arena, struct al_str *text, struct al_err *err);
 enum al_code al_task_still_wanted(const struct al_task *task, struct al_err *err);
 /* Before its last event: gives the lease back, so that whoever hears of the end finds the model idle. */
 void al_task_release(struct al_task *task, int n_prompt, int n_completion);

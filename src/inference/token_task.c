@@ -137,23 +137,14 @@ static void prepare(struct al_task *base)
 
 /* --- submitting ------------------------------------------------------------------------------------------------- */
 
-static enum al_code copy_str(struct al_arena *arena, struct al_str *text, struct al_err *err)
-{
-  char *copy = al_arena_strndup(arena, text->data != nullptr ? text->data : "", text->size);
-  if (copy == nullptr)
-    return al_fail_oom(err, text->size);
-  text->data = copy;
-  return AL_OK;
-}
-
 static enum al_code copy_all(struct token_task *task, struct al_err *err)
 {
   struct al_token_request *request = &task->request;
   AL_CLEANUP(al_buf_done) struct al_buf json = {};
   struct al_str model = al_str(request->model);
-  AL_TRY(copy_str(task->arena, &model, err));
+  AL_TRY(al_task_copy_str(task->arena, &model, err));
   request->model = model.data;
-  AL_TRY(copy_str(task->arena, &request->text, err));
+  AL_TRY(al_task_copy_str(task->arena, &request->text, err));
   int32_t *ids = al_arena_array(task->arena, request->tokens.count, sizeof *ids);
   if (ids == nullptr)
     return al_fail_oom(err, request->tokens.count * sizeof *ids);
@@ -166,7 +157,7 @@ static enum al_code copy_all(struct token_task *task, struct al_err *err)
   AL_TRY(al_buf_check(&json, err));
   request->chat = nullptr; /* was borrowed */
   task->chat_json = al_buf_view(&json);
-  return copy_str(task->arena, &task->chat_json, err);
+  return al_task_copy_str(task->arena, &task->chat_json, err);
 }
 
 enum al_code al_tokens_submit(struct al_task_runner *runner, const struct al_token_request *request, struct al_err *err)

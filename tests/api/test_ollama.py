@@ -109,6 +109,8 @@ def test_embed(fake):
     ("/api/chat", {"model": "fake", "messages": HELLO, "think": "a lot"}, 400),
     ("/api/chat", {"model": "fake", "messages": HELLO, "keep_alive": "soon"}, 400),
     ("/api/chat", {"model": "fake", "messages": HELLO, "format": "xml"}, 400),
+    ("/api/chat", {"model": "fake", "messages": HELLO, "top_logprobs": 3}, 400),
+    ("/api/chat", {"model": "fake", "messages": HELLO, "options": {"seed": "seven"}}, 400),
     ("/api/generate", {"model": "fake", "prompt": "a", "context": [1]}, 400),
     ("/api/show", {"model": "nobody"}, 404),
     ("/api/embed", {"model": "fake-embed"}, 400),
