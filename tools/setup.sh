@@ -8,12 +8,13 @@
 set -eu
 
 BUILD="gcc binutils libc6-dev make meson ninja-build pkg-config libllama-dev libggml-dev libuv1-dev libllhttp-dev
- libwslay-dev libssl-dev libsqlite3-dev libyyjson-dev libutf8proc-dev libedit-dev libcmocka-dev curl ca-certificates"
+ libwslay-dev libssl-dev libsqlite3-dev libyyjson-dev libutf8proc-dev libedit-dev libcmocka-dev libwhisper-dev libespeak-ng-dev espeak-ng-data
+ libavformat-dev libavcodec-dev libswresample-dev libseccomp-dev curl ca-certificates"
 TEST="g++ clang-22 clang-format-22 clang-tidy-22 libclang-rt-22-dev python3 python3-openai python3-pytest
- python3-websockets nodejs npm openssl procps"
+ python3-websockets nodejs npm openssl procps ffmpeg"
 ORACLE="python3-torch libopenblas0-pthread python3-transformers python3-tokenizers python3-safetensors python3-gguf
  python3-numpy python3-jinja2 python3-jsonschema python3-rfc3339-validator python3-isoduration python3-fqdn
- python3-ollama llama.cpp-tools"
+ python3-ollama llama.cpp-tools whisper.cpp-tools espeak-ng"
 GPU="libggml0-backend-vulkan mesa-vulkan-drivers"
 
 packages=""
@@ -34,7 +35,8 @@ check_elsewhere() {
     command -v "$program" >/dev/null || missing="$missing $program"
   done
   command -v cc >/dev/null || command -v gcc >/dev/null || missing="$missing cc"
-  for module in llama ggml libuv libllhttp libwslay openssl sqlite3 yyjson libutf8proc libedit cmocka; do
+  for module in llama ggml whisper espeak-ng libavformat libavcodec libswresample libseccomp libuv libllhttp libwslay openssl \
+    sqlite3 yyjson libutf8proc libedit cmocka; do
     pkg-config --exists "$module" 2>/dev/null || missing="$missing $module"
   done
   [ -n "$missing" ] || return 0
@@ -45,6 +47,9 @@ aLLM's set-up knows Debian 12, 13 and 14 (and what is newer). On this system ple
   C23 compiler (GCC 16, clang 22)    gcc                           gcc                    gcc
   Meson, Ninja, make, pkg-config     meson ninja-build make        meson ninja make       meson ninja make pkgconf
   libllama 0.7, libggml 0.27         llama-cpp-devel ggml-devel    llama.cpp              llama.cpp ggml
+  libwhisper 1.9                     whisper-cpp-devel             whisper.cpp            whisper-cpp
+  eSpeak NG                          espeak-ng-devel               espeak-ng              espeak-ng
+  FFmpeg 9, libseccomp               ffmpeg-devel libseccomp-devel ffmpeg libseccomp      ffmpeg
   libuv                              libuv-devel                   libuv                  libuv
   llhttp 9                           llhttp-devel                  llhttp                 llhttp
   wslay 1.1                          wslay-devel                   wslay                  wslay

@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "engine/speech.h"
 #include "store/descriptor.h"
 
 #include <stdint.h>
@@ -159,7 +160,9 @@ struct al_engine {
                        al_load_progress_fn *progress, void *user, struct al_engine_model **model, struct al_err *err);
   void (*unload)(struct al_engine_model *model); /* accepts nullptr; all memory is back afterwards */
 
-  const struct al_text_ops *text; /* nullptr: not a text engine */
+  const struct al_text_ops *text;             /* nullptr: not a text engine */
+  const struct al_transcribe_ops *transcribe; /* nullptr: does not listen */
+  const struct al_speak_ops *speak;           /* nullptr: does not speak */
 
   /* Opens the files without allocating the weights and measures; runs in the preflight child, where it may crash (see
    * engine/preflight.h). nullptr: this engine needs no preflight. */

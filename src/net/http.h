@@ -30,13 +30,22 @@ enum al_http_method {
 /* `app` is al_http_server_options.app. */
 typedef void al_http_handler(struct al_http_exchange *exchange, void *app);
 
+/* Takes a body as it comes instead of keeping it: for what is too large for memory. All on the loop's thread. */
+struct al_http_body_sink {
+  /* After the middleware, when the first bytes come (or the body is empty). nullptr: it has answered. */
+  void *(*begin)(struct al_http_exchange *exchange, void *app);
+  bool (*data)(void *sink, struct al_str bytes); /* false: it has answered; what is still to come is not read */
+  void (*free)(void *sink);                      /* with the exchange, on whichever thread that ends; once */
+};
+
 struct al_http_route {
   enum al_http_method method;
   /* "/v1/models/{id...}": {name} matches one segment, {name...} the rest of the path with its slashes. HEAD is answered
    * by GET. */
   const char *path;
   al_http_handler *handler;
-  size_t max_body_bytes; /* 0: the server's default */
+  size_t max_body_bytes;                /* 0: the server's default; (size_t)-1: the server's max_upload_bytes */
+  const struct al_http_body_sink *sink; /* nullptr: the body is kept for al_http_body */
 };
 
 /* before: runs in order ahead of the handler, as soon as the headers are in: a request with a body is asked about
@@ -56,6 +65,7 @@ struct al_http_limits {      /* 0 takes the default in brackets */
   int max_headers;           /* [100] */
   size_t max_url_bytes;      /* [8 KB] */
   size_t max_body_bytes;     /* [16 MB] Content-Length and chunked alike */
+  size_t max_upload_bytes;   /* [1 GB] of a body that a sink takes */
   int64_t header_timeout_ms; /* [10 s] from the first byte (or accept) to the end of the headers */
   int64_t body_timeout_ms;   /* [30 s] without any progress of the body, and */
   size_t min_body_rate;      /* [512] bytes a second on average after that */
@@ -107,6 +117,7 @@ struct al_str al_http_query(const struct al_http_exchange *exchange,
 struct al_str al_http_header(const struct al_http_exchange *exchange,
                              const char *name); /* any case; data nullptr: absent */
 struct al_str al_http_body(const struct al_http_exchange *exchange);
+void *al_http_sink(const struct al_http_exchange *exchange); /* what the route's sink made; nullptr: it has none */
 const char *al_http_peer(const struct al_http_exchange *exchange);                  /* "127.0.0.1", "unix" */
 const char *al_http_request_id(const struct al_http_exchange *exchange);            /* also sent as x-request-id */
 const struct al_http_route *al_http_route(const struct al_http_exchange *exchange); /* nullptr: none matched */

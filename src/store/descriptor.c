@@ -10,7 +10,7 @@ const char *al_model_type_name(enum al_model_type type)
 
 const char *al_model_format_name(enum al_model_format format)
 {
-  static const char *const names[AL_FORMAT_COUNT] = { "unknown", "gguf", "safetensors", "pytorch" };
+  static const char *const names[AL_FORMAT_COUNT] = { "unknown", "gguf", "safetensors", "pytorch", "ggml", "none" };
   return (unsigned)format < AL_FORMAT_COUNT ? names[format] : "unknown";
 }
 

@@ -18,7 +18,15 @@ enum al_model_type {
   AL_TYPE_COUNT
 };
 
-enum al_model_format { AL_FORMAT_UNKNOWN, AL_FORMAT_GGUF, AL_FORMAT_SAFETENSORS, AL_FORMAT_PYTORCH, AL_FORMAT_COUNT };
+enum al_model_format {
+  AL_FORMAT_UNKNOWN,
+  AL_FORMAT_GGUF,
+  AL_FORMAT_SAFETENSORS,
+  AL_FORMAT_PYTORCH,
+  AL_FORMAT_GGML, /* the files of whisper.cpp: "ggml-base.en.bin" */
+  AL_FORMAT_NONE, /* no file: the program brings it (the voice "espeak") */
+  AL_FORMAT_COUNT
+};
 
 enum al_capability {
   AL_CAN_CHAT = 1 << 0,
@@ -53,7 +61,7 @@ struct al_model_descriptor {
 };
 
 const char *al_model_type_name(enum al_model_type type);       /* "llm", "embedding", "stt", ... */
-const char *al_model_format_name(enum al_model_format format); /* "gguf", "safetensors", "pytorch", "unknown" */
+const char *al_model_format_name(enum al_model_format format); /* "gguf", "safetensors", "pytorch", "ggml", "none", "unknown" */
 
 struct al_model_descriptor *al_descriptor_new(void); /* zeroed strings as nullptr, one reference; nullptr on OOM */
 struct al_model_descriptor *al_descriptor_ref(struct al_model_descriptor *descriptor);
