@@ -8,6 +8,7 @@
 #include "base/cancel.h"
 #include "codec/json.h"
 #include "engine/registry.h"
+#include "inference/audio.h"
 #include "inference/text.h"
 #include "inference/vectors.h"
 #include "sched/model_state.h"

@@ -29,17 +29,27 @@ static int chosen_n_ctx(const struct al_load_options *options)
   return or_default(al_fake_knobs.kv_capacity, or_default(options->n_ctx, DEFAULT_N_CTX));
 }
 
-static uint64_t weights_bytes(void)
+uint64_t fake_weights_bytes(void)
 {
   return al_fake_knobs.weights_bytes > 0 ? al_fake_knobs.weights_bytes : DEFAULT_WEIGHTS_BYTES;
 }
 
-static enum al_code estimate(const struct al_model_descriptor *, const struct al_load_options *options,
+/* One with speech alone. */
+static bool is_audio(unsigned capabilities)
+{
+  constexpr unsigned SPEECH = AL_CAN_TRANSCRIBE | AL_CAN_SPEAK;
+  return (capabilities & SPEECH) != 0 && (capabilities & ~SPEECH) == 0;
+}
+
+static enum al_code estimate(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
                              struct al_memory_estimate *out, struct al_err *)
 {
   int n_ctx = chosen_n_ctx(options);
+  *out = (struct al_memory_estimate){ .weights_ram_bytes = fake_weights_bytes() };
+  if (is_audio(descriptor->capabilities))
+    return AL_OK;
   *out = (struct al_memory_estimate){
-    .weights_ram_bytes = weights_bytes(),
+    .weights_ram_bytes = fake_weights_bytes(),
     .kv_ram_bytes = (uint64_t)n_ctx * sizeof(struct fake_cell),
     .compute_ram_bytes = (uint64_t)or_default(options->n_batch, 512) * AL_FAKE_N_VOCAB * sizeof(float),
     .n_ctx = n_ctx,
@@ -112,6 +122,8 @@ static bool allocate(struct al_engine_model *model)
 
 static void read_capabilities(struct al_engine_model *model, unsigned capabilities)
 {
+  model->hears = (capabilities & AL_CAN_TRANSCRIBE) != 0;
+  model->speaks = (capabilities & AL_CAN_SPEAK) != 0;
   model->generates = capabilities == 0 || (capabilities & (AL_CAN_CHAT | AL_CAN_COMPLETE)) != 0;
   if ((capabilities & AL_CAN_RERANK) != 0)
     model->pooling = AL_POOLING_RANK;
@@ -141,6 +153,10 @@ static enum al_code load(const struct al_model_descriptor *descriptor, const str
   read_capabilities(model, descriptor->capabilities);
   model->chat_template = al_fake_knobs.chat_template;
   atomic_flag_clear(&model->busy);
+  if (is_audio(descriptor->capabilities)) {
+    *out = AL_TAKE(model);
+    return AL_OK;
+  }
   if (!allocate(model))
     return al_fail_oom(err, (size_t)model->n_ctx * sizeof *model->cells);
   *out = AL_TAKE(model);
@@ -169,12 +185,11 @@ static void info(const struct al_engine_model *model, struct al_text_info *out)
     .temperature = NAN,
     .top_p = NAN,
     .top_k = 0,
-    .memory_bytes = weights_bytes(),
+    .memory_bytes = fake_weights_bytes(),
   };
 }
 
-/* Counts a knob down; true when it has just reached its turn. */
-static bool its_turn(_Atomic int *countdown)
+bool fake_its_turn(_Atomic int *countdown)
 {
   return *countdown > 0 && atomic_fetch_sub(countdown, 1) == 1;
 }
@@ -213,9 +228,9 @@ static uint64_t check_items(const struct al_engine_model *model, const struct al
 
 static enum al_code fail_when_told(struct al_err *err)
 {
-  if (its_turn(&al_fake_knobs.abort_decode_at))
+  if (fake_its_turn(&al_fake_knobs.abort_decode_at))
     abort();
-  if (!its_turn(&al_fake_knobs.fail_decode_at))
+  if (!fake_its_turn(&al_fake_knobs.fail_decode_at))
     return AL_OK;
   enum al_code code = (enum al_code)al_fake_knobs.fail_decode_code;
   code = al_fail(err, code, "the fake engine was told to fail this decode");
@@ -295,10 +310,12 @@ static const struct al_text_ops text_ops = {
 const struct al_engine al_engine_fake = {
   .runtime = "fake",
   .formats = 1U << AL_FORMAT_UNKNOWN,
-  .capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_RERANK,
+  .capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_RERANK | AL_CAN_TRANSCRIBE | AL_CAN_SPEAK,
   .supports = supports,
   .estimate = estimate,
   .load = load,
   .unload = unload,
   .text = &text_ops,
+  .transcribe = &fake_transcribe_ops,
+  .speak = &fake_speak_ops,
 };

@@ -1,6 +1,6 @@
 /* An engine without a model: deterministic, instant, and strict about how it is used, so that everything above engines
  * is tested without weights. Runtime "fake", format unknown; a descriptor needs no file. What it can do is what the
- * descriptor's capabilities say (none: generate).
+ * descriptor's capabilities say (none: generate); one that neither generates nor embeds is no text model.
  *
  * What it says depends on the tokens of the sequence and the adapters alone, so a text comes out the same alone and in
  * a batch:
@@ -15,8 +15,16 @@
  * An embedding (8 floats) is a hash of the text's tokens; a score is the share of the document's bytes that occur in
  * the query. An adapter is any descriptor whose architecture is nullptr or "fake"; its id makes it.
  *
+ * Told to transcribe (a descriptor with AL_CAN_TRANSCRIBE), it hears a number for every second that has begun: one
+ * segment each, " one", " two", ... " ninety-nine", " 100", ..., one word long. "translate" says it in capitals, a
+ * prompt is repeated in brackets behind the first number, the language is what was asked for or "en" (it knows en, de
+ * and fr), the tokens are the text's bytes. Told to speak (AL_CAN_SPEAK), it plays a tone for every ASCII letter and
+ * digit and silence for every other byte, 0.05 s each at normal speed, 22050 Hz, in three voices: "low", "mid" (the
+ * default, and OpenAI's "alloy"), "high".
+ *
  * Misuse asserts: positions that do not continue their sequence, sequences out of range, too many items, logits of an
- * item that did not want them, two threads at once, a cached prefix of other adapters, adapters in an embedding. */
+ * item that did not want them, two threads at once, a cached prefix of other adapters, adapters in an embedding,
+ * languages, voices and speeds that were not checked. */
 #ifndef AL_ENGINE_FAKE_FAKE_H
 #define AL_ENGINE_FAKE_FAKE_H
 
@@ -37,6 +45,8 @@ constexpr int32_t AL_FAKE_RETURN = 267; /* <|return|>, ends generation */
 constexpr int32_t AL_FAKE_CALL = 268;   /* <|call|>, ends generation; <|constrain|> */
 constexpr int AL_FAKE_N_VOCAB = 270;
 constexpr int AL_FAKE_N_EMBD = 8;
+constexpr int AL_FAKE_HEARS_HZ = 16000;
+constexpr int AL_FAKE_SPEAKS_HZ = 22050;
 
 extern const char al_fake_chatml[]; /* the chat template it has by default: ChatML, tool calls as Hermes writes them */
 
@@ -60,6 +70,12 @@ struct al_fake_knobs {
   _Atomic bool no_partial_remove; /* sequence_remove refuses parts, as a recurrent model does */
   _Atomic bool never_ends;        /* the hash never says <|im_end|>; a script starts over */
   _Atomic(const char *) script;   /* nullptr: by hash. Special tokens in it are parsed */
+  _Atomic int64_t hear_ns;        /* a second of audio takes so long; `stop` ends it within a millisecond */
+  _Atomic int64_t speak_ns;       /* a byte of text takes so long; likewise */
+  _Atomic int fail_segment_at;    /* the n-th segment from now fails with AL_INTERNAL, once; 0: none */
+  _Atomic int fail_letter_at;     /* likewise the n-th byte that is to be spoken */
+  _Atomic int abort_segment_at;   /* the n-th segment from now ends the process by SIGABRT; 0: none */
+  _Atomic int samples_asked;      /* of the source at once; 0: a second's */
 };
 extern struct al_fake_knobs al_fake_knobs;
 
@@ -69,6 +85,7 @@ struct al_fake_counts {
   _Atomic uint64_t most_sequences_in_a_decode;
   _Atomic uint64_t most_cells_used; /* of the KV cache */
   _Atomic uint64_t n_embeds, n_adapters, n_adapter_uses;
+  _Atomic uint64_t n_transcriptions, n_samples_heard, n_speeches, n_samples_spoken;
 };
 extern struct al_fake_counts al_fake_counts;
 

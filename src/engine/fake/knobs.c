@@ -28,6 +28,12 @@ void al_fake_reset(void)
   al_fake_knobs.no_partial_remove = false;
   al_fake_knobs.never_ends = false;
   al_fake_knobs.script = nullptr;
+  al_fake_knobs.hear_ns = 0;
+  al_fake_knobs.speak_ns = 0;
+  al_fake_knobs.fail_segment_at = 0;
+  al_fake_knobs.fail_letter_at = 0;
+  al_fake_knobs.abort_segment_at = 0;
+  al_fake_knobs.samples_asked = 0;
   al_fake_counts.n_loads = 0;
   al_fake_counts.n_unloads = 0;
   al_fake_counts.n_decodes = 0;
@@ -37,4 +43,8 @@ void al_fake_reset(void)
   al_fake_counts.n_embeds = 0;
   al_fake_counts.n_adapters = 0;
   al_fake_counts.n_adapter_uses = 0;
+  al_fake_counts.n_transcriptions = 0;
+  al_fake_counts.n_samples_heard = 0;
+  al_fake_counts.n_speeches = 0;
+  al_fake_counts.n_samples_spoken = 0;
 }

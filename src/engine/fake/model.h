@@ -20,6 +20,7 @@ struct fake_sequence {
 struct al_engine_model {
   int n_ctx, n_batch, n_seq_max;
   bool add_bos, has_fim, generates;
+  bool hears, speaks; /* alone: no text model, so it has no cells */
   enum al_pooling pooling;
   uint64_t adapters;         /* a hash of those in use; 0: none */
   const char *chat_template; /* borrowed from the knobs */
@@ -53,8 +54,14 @@ void fake_adapter_free(struct al_engine_model *model, struct al_engine_adapter *
 enum al_code fake_adapter_use(struct al_engine_model *model, const struct al_adapter_use *uses, size_t n_uses,
                               struct al_err *err);
 
-/* engine.c: stands for work; false: stopped */
-bool fake_work(int64_t ns, const struct al_cancel *stop);
+/* listen.c, voice.c */
+extern const struct al_transcribe_ops fake_transcribe_ops;
+extern const struct al_speak_ops fake_speak_ops;
+
+/* engine.c */
+bool fake_work(int64_t ns, const struct al_cancel *stop); /* stands for work; false: stopped */
+bool fake_its_turn(_Atomic int *countdown); /* counts a knob down; true when it has just reached its turn */
+uint64_t fake_weights_bytes(void);
 uint64_t fake_mix(uint64_t x);                    /* speech.c: spreads a hash's bits */
 uint64_t fake_hash(uint64_t hash, int32_t token); /* cells.c: FNV-1a, continuing */
 constexpr uint64_t FAKE_HASH_START = 0xcbf29ce484222325U;
