@@ -204,6 +204,7 @@ static enum al_code open_server(struct worker *w, struct al_err *err)
     .n_middleware = al_api_n_middleware,
     .app = w->api,
     .limits.max_body_bytes = (size_t)config->max_body_bytes,
+    .limits.max_upload_bytes = (size_t)config->max_upload_bytes,
     .tls_certificate = config->tls_cert[0] != '\0' ? config->tls_cert : nullptr,
     .tls_key = config->tls_key[0] != '\0' ? config->tls_key : nullptr,
   };

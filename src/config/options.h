@@ -32,10 +32,11 @@ struct al_config {
   int64_t watchdog_s;   /* the worker is replaced when it does not answer for so long; 30 */
   int64_t drain_s;      /* graceful shutdown; 30 */
   int64_t max_body_bytes;
-  char data_dir[4096];     /* what outlives the server; "": $XDG_STATE_HOME/allm or ~/.local/state/allm */
-  bool store_responses;    /* true */
-  int64_t responses_days;  /* older stored responses are dropped; 30, 0: never */
-  int64_t responses_bytes; /* the oldest are dropped past it; 1 GiB, 0: no limit */
+  int64_t max_upload_bytes; /* of a body that goes to disk; 1 GiB */
+  char data_dir[4096];      /* what outlives the server; "": $XDG_STATE_HOME/allm or ~/.local/state/allm */
+  bool store_responses;     /* true */
+  int64_t responses_days;   /* older stored responses are dropped; 30, 0: never */
+  int64_t responses_bytes;  /* the oldest are dropped past it; 1 GiB, 0: no limit */
   char tls_cert[4096];
   char tls_key[4096];
   char api_key[256];    /* one static key; "": none */

@@ -180,6 +180,7 @@ bool al_net_connection_begin_request(struct al_net_connection *connection)
   connection->phase = AL_NET_CONN_HEAD;
   connection->n_head_bytes = 0;
   connection->wants_continue = false;
+  connection->output_ended = connection->output_broken = false;
   al_net_deadline_set(&loop->deadlines, &connection->timed, AL_NET_HEAD);
   return true;
 }
@@ -215,14 +216,39 @@ static void ask_middleware(struct al_net_connection *connection)
   }
 }
 
+/* Of an admitted request whose route has one. */
+static void begin_sink(struct al_net_connection *connection)
+{
+  struct al_http_exchange *exchange = connection->exchange;
+  const struct al_http_route *route = exchange->match.route;
+  if (exchange->admission != AL_NET_ADMITTED || route == nullptr || route->sink == nullptr || exchange->sink != nullptr)
+    return;
+  exchange->sink = route->sink->begin(exchange, connection->loop->server->options.app);
+  if (exchange->sink == nullptr)
+    exchange->admission = AL_NET_REFUSED;
+}
+
 bool al_net_connection_admit_body(struct al_net_connection *connection)
 {
   struct al_http_exchange *exchange = connection->exchange;
   bool keep_alive = exchange->keep_alive;
   exchange->keep_alive = false; /* a refusal leaves the body unread */
   ask_middleware(connection);
+  begin_sink(connection);
   if (exchange->admission == AL_NET_ADMITTED)
     exchange->keep_alive = keep_alive;
+  return exchange->admission == AL_NET_ADMITTED;
+}
+
+bool al_net_connection_sink_body(struct al_net_connection *connection, struct al_str bytes)
+{
+  struct al_http_exchange *exchange = connection->exchange;
+  bool keep_alive = exchange->keep_alive;
+  exchange->keep_alive = false;
+  if (exchange->match.route->sink->data(exchange->sink, bytes))
+    exchange->keep_alive = keep_alive;
+  else
+    exchange->admission = AL_NET_REFUSED;
   return exchange->admission == AL_NET_ADMITTED;
 }
 
@@ -241,6 +267,7 @@ void al_net_connection_dispatch(struct al_net_connection *connection)
   atomic_fetch_add_explicit(&server->n_requests_total, 1, memory_order_relaxed);
   if (exchange->admission == AL_NET_NOT_ASKED)
     ask_middleware(connection);
+  begin_sink(connection); /* of a body without bytes */
   if (exchange->admission == AL_NET_ADMITTED && exchange->match.route != nullptr)
     exchange->match.route->handler(exchange, server->options.app);
   else if (exchange->admission == AL_NET_ADMITTED)

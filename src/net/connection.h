@@ -36,10 +36,11 @@ struct al_net_connection {
 
   /* reading */
   llhttp_t parser;
-  size_t n_head_bytes, n_body_wire_bytes, n_trailer_bytes;
+  size_t n_head_bytes, n_body_bytes, n_body_wire_bytes, n_trailer_bytes;
   size_t max_body_bytes;
   uint64_t body_started_ms;
   struct al_net_fault fault; /* set by a callback of the parser that refuses */
+  char fault_text[96];       /* its message, when that has figures */
   struct al_buf pending;     /* came while an exchange was running */
   bool in_header;            /* a header's name has begun and its value not ended */
   bool wants_continue;       /* Expect: 100-continue, not yet answered */
@@ -72,8 +73,10 @@ void al_net_connection_reset_parser(struct al_net_connection *connection);
 
 /* Requests: connection.c. The head or the whole request is in; `fault` answers without asking anybody. */
 bool al_net_connection_begin_request(struct al_net_connection *connection);
-/* Asks the middleware ahead of the body; false: it has answered. */
+/* Asks the middleware, and the route's sink if it has one, ahead of the body; false: one of them has answered. */
 bool al_net_connection_admit_body(struct al_net_connection *connection);
+/* A piece for the route's sink; false: it has answered. */
+bool al_net_connection_sink_body(struct al_net_connection *connection, struct al_str bytes);
 void al_net_connection_dispatch(struct al_net_connection *connection);
 void al_net_connection_refuse(struct al_net_connection *connection, struct al_net_fault fault);
 

@@ -111,7 +111,9 @@ static enum al_http_method method_of(const llhttp_t *parser)
 
 static int too_much_body(struct al_net_connection *connection)
 {
-  return refuse(connection, 413, "body_too_large", "The request's body is larger than this path accepts.");
+  (void)snprintf(connection->fault_text, sizeof connection->fault_text,
+                 "The request's body is larger than the %zu bytes that this path accepts.", connection->max_body_bytes);
+  return refuse(connection, 413, "body_too_large", connection->fault_text);
 }
 
 static void find_route(struct al_net_connection *connection)
@@ -121,6 +123,8 @@ static void find_route(struct al_net_connection *connection)
   exchange->match = al_net_routes_find(options->routes, options->n_routes, exchange->method, al_http_path(exchange));
   const struct al_http_route *route = exchange->match.route;
   size_t cap = route != nullptr ? route->max_body_bytes : 0;
+  if (cap == SIZE_MAX)
+    cap = options->limits.max_upload_bytes;
   connection->max_body_bytes = cap > 0 ? cap : options->limits.max_body_bytes;
   al_buf_init(&exchange->body, connection->max_body_bytes + 1);
 }
@@ -140,6 +144,7 @@ static int on_headers_complete(llhttp_t *parser)
   if (connection->fault.status != 0)
     return -1;
   find_route(connection);
+  connection->n_body_bytes = connection->n_body_wire_bytes = connection->n_trailer_bytes = 0;
   bool has_body = (parser->flags & F_CHUNKED) != 0 || parser->content_length > 0;
   if (parser->content_length > connection->max_body_bytes)
     return too_much_body(connection);
@@ -150,22 +155,33 @@ static int on_headers_complete(llhttp_t *parser)
   if (connection->skip_body)
     return -1;
   connection->phase = AL_NET_CONN_BODY;
-  connection->n_body_wire_bytes = connection->n_trailer_bytes = 0;
   connection->body_started_ms = uv_now(&connection->loop->uv);
   if (has_body)
     al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_BODY);
   return 0;
 }
 
+/* HPE_USER: refused, by us or by the sink. */
+static int take_body(struct al_net_connection *connection, struct al_str bytes)
+{
+  struct al_http_exchange *exchange = connection->exchange;
+  if (exchange->sink != nullptr) {
+    connection->skip_body = !al_net_connection_sink_body(connection, bytes);
+    return connection->skip_body ? HPE_USER : 0;
+  }
+  al_buf_add(&exchange->body, bytes.data, bytes.size);
+  return exchange->body.failed ? refuse_memory(connection) : 0;
+}
+
 static int on_body(llhttp_t *parser, const char *data, size_t size)
 {
   struct al_net_connection *connection = parser->data;
-  struct al_buf *body = &connection->exchange->body;
-  if (size > connection->max_body_bytes - body->size)
+  if (size > connection->max_body_bytes - connection->n_body_bytes)
     return too_much_body(connection);
-  al_buf_add(body, data, size);
-  if (body->failed)
-    return refuse_memory(connection);
+  connection->n_body_bytes += size;
+  int refused = take_body(connection, al_str_n(data, size));
+  if (refused != 0)
+    return refused;
   al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_BODY);
   return 0;
 }
@@ -215,7 +231,7 @@ static void check_progress(struct al_net_connection *connection)
       (void)too_much_head(connection);
     return;
   }
-  size_t n_body = connection->exchange->body.size;
+  size_t n_body = connection->n_body_bytes;
   if (connection->n_body_wire_bytes > limits->max_header_bytes + 17 * n_body)
     (void)refuse(connection, 400, "malformed_request", "The chunked body is nearly all framing.");
   uint64_t elapsed_ms = uv_now(&connection->loop->uv) - connection->body_started_ms;

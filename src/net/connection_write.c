@@ -120,7 +120,7 @@ void al_net_connection_say_continue(struct al_net_connection *connection)
 {
   static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
   connection->wants_continue = false;
-  if (connection->writing || connection->exchange->body.size > 0)
+  if (connection->writing || connection->n_body_bytes > 0)
     return; /* it sends without waiting */
   if (connection->tls == nullptr)
     al_buf_str(&connection->out, line);

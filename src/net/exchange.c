@@ -39,6 +39,8 @@ void al_net_exchange_release(struct al_http_exchange *exchange)
 {
   if (atomic_fetch_sub_explicit(&exchange->n_holds, 1, memory_order_acq_rel) != 1)
     return;
+  if (exchange->sink != nullptr)
+    exchange->match.route->sink->free(exchange->sink);
   al_buf_done(&exchange->text);
   al_buf_done(&exchange->body);
   al_buf_done(&exchange->extra);

@@ -44,7 +44,8 @@ struct al_http_exchange {
   size_t n_headers, cap_headers;
   struct al_net_field *query;
   size_t n_query, cap_query;
-  struct al_buf body;
+  struct al_buf body;         /* empty when a sink takes it */
+  void *sink;                 /* made by the route's sink, or nullptr */
   enum al_http_method method; /* AL_HTTP_METHOD_COUNT: one that no route can have */
   struct al_net_match match;
   bool http_1_0, keep_alive;

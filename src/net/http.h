@@ -30,9 +30,11 @@ enum al_http_method {
 /* `app` is al_http_server_options.app. */
 typedef void al_http_handler(struct al_http_exchange *exchange, void *app);
 
-/* Takes a body as it comes instead of keeping it: for what is too large for memory. All on the loop's thread. */
+/* Takes a body as it comes instead of keeping it: for what is too large for memory. All on the loop's thread, which
+ * serves nobody else meanwhile. The handler runs at the body's end; when the client leaves before it, never. */
 struct al_http_body_sink {
-  /* After the middleware, when the first bytes come (or the body is empty). nullptr: it has answered. */
+  /* After the middleware, as soon as the headers are in: a refusal comes before the body (and before the word that a
+   * client with Expect: 100-continue waits for). nullptr: it has answered. */
   void *(*begin)(struct al_http_exchange *exchange, void *app);
   bool (*data)(void *sink, struct al_str bytes); /* false: it has answered; what is still to come is not read */
   void (*free)(void *sink);                      /* with the exchange, on whichever thread that ends; once */

@@ -262,6 +262,11 @@ struct al_str al_http_body(const struct al_http_exchange *exchange)
   return al_buf_view(&exchange->body);
 }
 
+void *al_http_sink(const struct al_http_exchange *exchange)
+{
+  return exchange->sink;
+}
+
 const char *al_http_peer(const struct al_http_exchange *exchange)
 {
   return exchange->peer;

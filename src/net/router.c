@@ -134,6 +134,11 @@ enum al_code al_net_routes_check(const struct al_http_route *routes, size_t n_ro
   for (size_t i = 0; i < n_routes; i++) {
     if (routes[i].path == nullptr || routes[i].handler == nullptr || routes[i].method >= AL_HTTP_METHOD_COUNT)
       return al_fail(err, AL_INVALID_REQUEST, "route %zu lacks a path, a handler or a method", i);
+    const struct al_http_body_sink *sink = routes[i].sink;
+    if (sink != nullptr && (sink->begin == nullptr || sink->data == nullptr || sink->free == nullptr))
+      return al_fail(err, AL_INVALID_REQUEST, "route \"%s\": its sink lacks a function", routes[i].path);
+    if (sink == nullptr && routes[i].max_body_bytes == SIZE_MAX)
+      return al_fail(err, AL_INVALID_REQUEST, "route \"%s\": uploads need a sink", routes[i].path);
     AL_TRY(check_pattern(routes[i].path, err));
   }
   return AL_OK;

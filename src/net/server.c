@@ -22,6 +22,7 @@ static void fill_limits(struct al_http_limits *limits)
     .max_headers = limits->max_headers > 0 ? limits->max_headers : 100,
     .max_url_bytes = size_or(limits->max_url_bytes, 8 << 10),
     .max_body_bytes = size_or(limits->max_body_bytes, 16 << 20),
+    .max_upload_bytes = size_or(limits->max_upload_bytes, 1 << 30),
     .header_timeout_ms = ms_or(limits->header_timeout_ms, 10'000),
     .body_timeout_ms = ms_or(limits->body_timeout_ms, 30'000),
     .min_body_rate = size_or(limits->min_body_rate, 512),

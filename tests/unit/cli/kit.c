@@ -39,8 +39,8 @@ static void answer(struct al_http_exchange *exchange, void *app)
 }
 
 static const struct al_http_route routes[] = {
-  { AL_HTTP_GET, "/{rest...}", answer, 0 },
-  { AL_HTTP_POST, "/{rest...}", answer, 0 },
+  { AL_HTTP_GET, "/{rest...}", answer, 0, nullptr },
+  { AL_HTTP_POST, "/{rest...}", answer, 0, nullptr },
 };
 
 void kit_start(struct kit *kit)

@@ -80,6 +80,62 @@ static void large(struct al_http_exchange *exchange, void *app)
   al_http_reply(exchange, 200, "text/plain", al_buf_view(&text));
 }
 
+/* --- a sink: adds up what comes; refuses at the byte '!', or at once when the query says so --- */
+
+struct upload {
+  struct kit *kit;
+  struct al_http_exchange *exchange; /* borrowed: the sink ends with it */
+  size_t n_bytes;
+};
+
+static void *upload_begin(struct al_http_exchange *exchange, void *app)
+{
+  struct kit *kit = app;
+  assert_int_equal(al_http_body(exchange).size, 0);
+  assert_null(al_http_sink(exchange));
+  if (al_str_is(al_http_query(exchange, "refuse"), "yes")) {
+    al_http_reply_error(exchange, 415, "invalid_request_error", "no", nullptr, "refused at once");
+    return nullptr;
+  }
+  struct upload *upload = calloc(1, sizeof *upload);
+  assert_non_null(upload);
+  *upload = (struct upload){ .kit = kit, .exchange = exchange };
+  kit->n_sinks++;
+  return upload;
+}
+
+static bool upload_data(void *sink, struct al_str bytes)
+{
+  struct upload *upload = sink;
+  assert_true(bytes.size > 0);
+  upload->n_bytes += bytes.size;
+  atomic_fetch_add(&upload->kit->n_sink_bytes, bytes.size);
+  if (memchr(bytes.data, '!', bytes.size) == nullptr)
+    return true;
+  al_http_reply_error(upload->exchange, 422, "invalid_request_error", "no", nullptr, "refused in the middle");
+  return false;
+}
+
+static void upload_free(void *sink)
+{
+  struct upload *upload = sink;
+  upload->kit->n_sink_frees++;
+  free(upload);
+}
+
+static void upload(struct al_http_exchange *exchange, void *app)
+{
+  struct kit *kit = app;
+  kit->n_uploads++;
+  assert_int_equal(al_http_body(exchange).size, 0);
+  struct upload *upload = al_http_sink(exchange);
+  AL_CLEANUP(al_buf_done) struct al_buf text = {};
+  al_buf_printf(&text, "%zu", upload->n_bytes);
+  al_http_reply(exchange, 200, "text/plain", al_buf_view(&text));
+}
+
+static const struct al_http_body_sink upload_sink = { upload_begin, upload_data, upload_free };
+
 /* --- a WebSocket: echoes, and does what it is told --- */
 
 static void websocket_message(struct al_http_exchange *exchange, struct al_str text, void *user)
@@ -123,12 +179,19 @@ static void websocket(struct al_http_exchange *exchange, void *app)
 }
 
 static const struct al_http_route routes[] = {
-  { AL_HTTP_GET, "/hello", hello, 0 },         { AL_HTTP_POST, "/echo", echo, 0 },
-  { AL_HTTP_POST, "/small", echo, 16 },        { AL_HTTP_GET, "/items/{id}", show, 0 },
-  { AL_HTTP_GET, "/models/{id...}", show, 0 }, { AL_HTTP_DELETE, "/models/{id...}", show, 0 },
-  { AL_HTTP_GET, "/stream", stream, 0 },       { AL_HTTP_GET, "/later", later, 0 },
-  { AL_HTTP_POST, "/later", later, 0 },        { AL_HTTP_GET, "/forget", forget, 0 },
-  { AL_HTTP_GET, "/large", large, 0 },         { AL_HTTP_GET, "/ws", websocket, 100'000 },
+  { AL_HTTP_GET, "/hello", hello, 0, nullptr },
+  { AL_HTTP_POST, "/echo", echo, 0, nullptr },
+  { AL_HTTP_POST, "/small", echo, 16, nullptr },
+  { AL_HTTP_GET, "/items/{id}", show, 0, nullptr },
+  { AL_HTTP_GET, "/models/{id...}", show, 0, nullptr },
+  { AL_HTTP_DELETE, "/models/{id...}", show, 0, nullptr },
+  { AL_HTTP_GET, "/stream", stream, 0, nullptr },
+  { AL_HTTP_GET, "/later", later, 0, nullptr },
+  { AL_HTTP_POST, "/later", later, 0, nullptr },
+  { AL_HTTP_GET, "/forget", forget, 0, nullptr },
+  { AL_HTTP_GET, "/large", large, 0, nullptr },
+  { AL_HTTP_GET, "/ws", websocket, 100'000, nullptr },
+  { AL_HTTP_POST, "/upload", upload, SIZE_MAX, &upload_sink },
 };
 
 static bool count_before(struct al_http_exchange *exchange, void *app)
@@ -231,6 +294,14 @@ void kit_wait_cancelled(struct al_http_exchange *exchange)
   while (!al_cancelled(al_http_cancel(exchange)) && al_now_ns() < deadline_ns)
     usleep(200);
   assert_int_equal(al_cancel_reason(al_http_cancel(exchange)), AL_CANCELLED);
+}
+
+void kit_wait_sinks_freed(const struct kit *kit)
+{
+  int64_t deadline_ns = al_deadline_in_ms(10'000);
+  while (kit->n_sink_frees < kit->n_sinks && al_now_ns() < deadline_ns)
+    usleep(200);
+  assert_int_equal(kit->n_sink_frees, kit->n_sinks);
 }
 
 /* --- the raw client --------------------------------------------------------------------------------------------- */

@@ -21,6 +21,8 @@ struct kit {
   atomic_int n_before, n_after, last_after_status;
   atomic_int n_closed; /* WebSockets of /ws that have ended */
   atomic_bool sent_after_close, ignores_drain;
+  atomic_int n_sinks, n_sink_frees, n_uploads;
+  atomic_size_t n_sink_bytes;
   struct al_queue *afters; /* one entry (the status) for each answer that has ended */
 };
 
@@ -37,6 +39,7 @@ void kit_stop(struct kit *kit);                     /* drains at once */
 void kit_free(struct kit *kit);                     /* after the server has been stopped */
 struct al_http_exchange *kit_held(struct kit *kit); /* waits for one */
 int kit_after(struct kit *kit);                     /* waits for an answer's end; its status */
+void kit_wait_sinks_freed(const struct kit *kit);   /* as many as have been made */
 void kit_wait_cancelled(struct al_http_exchange *exchange);
 
 /* The raw client. Everything fails the test after ten seconds. */

@@ -10,10 +10,13 @@ static void nothing(struct al_http_exchange *exchange, void *app)
 }
 
 static const struct al_http_route routes[] = {
-  { AL_HTTP_GET, "/v1/models/{id...}", nothing, 0 },     { AL_HTTP_GET, "/v1/models", nothing, 0 },
-  { AL_HTTP_GET, "/v1/responses/{id}", nothing, 0 },     { AL_HTTP_POST, "/v1/responses/{id}/cancel", nothing, 0 },
-  { AL_HTTP_GET, "/v1/models/special", nothing, 0 },     { AL_HTTP_GET, "/", nothing, 0 },
-  { AL_HTTP_GET, "/a/{x}/b/{y}/{rest...}", nothing, 0 },
+  { AL_HTTP_GET, "/v1/models/{id...}", nothing, 0, nullptr },
+  { AL_HTTP_GET, "/v1/models", nothing, 0, nullptr },
+  { AL_HTTP_GET, "/v1/responses/{id}", nothing, 0, nullptr },
+  { AL_HTTP_POST, "/v1/responses/{id}/cancel", nothing, 0, nullptr },
+  { AL_HTTP_GET, "/v1/models/special", nothing, 0, nullptr },
+  { AL_HTTP_GET, "/", nothing, 0, nullptr },
+  { AL_HTTP_GET, "/a/{x}/b/{y}/{rest...}", nothing, 0, nullptr },
 };
 
 static const struct {
@@ -76,12 +79,17 @@ static void test_bad_patterns(void **state)
                                           "/x{a}", "/{a...}/b", "/{}",
                                           "/{a",   "/a}",       "/{1}/{2}/{3}/{4}/{5}" };
   for (size_t i = 0; i < AL_COUNT(patterns); i++) {
-    const struct al_http_route route = { AL_HTTP_GET, patterns[i], nothing, 0 };
+    const struct al_http_route route = { AL_HTTP_GET, patterns[i], nothing, 0, nullptr };
     if (al_net_routes_check(&route, 1, nullptr) != AL_INVALID_REQUEST)
       fail_msg("%s was accepted", patterns[i]);
   }
-  const struct al_http_route no_handler = { AL_HTTP_GET, "/", nullptr, 0 };
+  const struct al_http_route no_handler = { AL_HTTP_GET, "/", nullptr, 0, nullptr };
   assert_int_equal(al_net_routes_check(&no_handler, 1, nullptr), AL_INVALID_REQUEST);
+  static const struct al_http_body_sink half = {};
+  const struct al_http_route half_a_sink = { AL_HTTP_POST, "/", nothing, 0, &half };
+  assert_int_equal(al_net_routes_check(&half_a_sink, 1, nullptr), AL_INVALID_REQUEST);
+  const struct al_http_route upload_in_memory = { AL_HTTP_POST, "/", nothing, SIZE_MAX, nullptr };
+  assert_int_equal(al_net_routes_check(&upload_in_memory, 1, nullptr), AL_INVALID_REQUEST);
 }
 
 static void test_allow_list(void **state)

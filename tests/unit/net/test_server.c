@@ -150,7 +150,7 @@ static void test_refuses_to_start(void **state)
   int fd, port, pipe_ends[2];
   assert_int_equal(al_http_listen("127.0.0.1", 0, &fd, &port, &err), AL_OK);
   assert_int_equal(pipe(pipe_ends), 0);
-  const struct al_http_route route = { AL_HTTP_GET, "bad", nothing, 0 };
+  const struct al_http_route route = { AL_HTTP_GET, "bad", nothing, 0, nullptr };
   struct al_http_server_options none = {},
                                 bad_route = { .listen_fds = &fd, .n_listen_fds = 1, .routes = &route, .n_routes = 1 };
   struct al_http_server_options no_socket = { .listen_fds = pipe_ends, .n_listen_fds = 1, .n_loops = 2 };
