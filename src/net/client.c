@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <llhttp.h>
 #include <poll.h>
 #include <strings.h>
@@ -16,6 +17,8 @@ constexpr size_t MAX_HEAD_BYTES = 64 << 10;
 constexpr size_t MAX_HEADERS = 100;
 constexpr size_t READ_BYTES = 16 << 10;
 constexpr int64_t CONNECT_MS = 10'000;
+constexpr int64_t STALL_MS = 60'000;
+constexpr size_t UPLOAD_BYTES = 128 << 10; /* a piece of a file */
 
 struct field {
   size_t name_at, name_size, value_at, value_size;
@@ -31,6 +34,7 @@ struct al_http_client {
   size_t n_headers;
   size_t n_head_wire_bytes;
   bool in_name, head_done, body_done, no_body, stopped;
+  bool answered;             /* before all was sent, or it has closed its side */
   al_http_client_sink *sink; /* while al_http_client_read runs */
   void *sink_context;
   char bytes[READ_BYTES];
@@ -152,21 +156,71 @@ static enum al_code lost(struct al_err *err)
   return al_fail_reason(err, al_fail(err, AL_INTERNAL, "the connection to the server was lost"), "connection_lost");
 }
 
+/* Waits until the server takes more, or has said something: sending on would only make the kernel throw that away. */
+static enum al_code wait_to_send(struct al_http_client *client, int64_t deadline_ns, struct al_err *err)
+{
+  enum al_code code = al_net_client_wait(client->fd, POLLIN | POLLOUT, client->cancel_fd, deadline_ns, err);
+  if (code == AL_TIMEOUT)
+    return al_fail(err, AL_TIMEOUT, "the server did not take the request in time");
+  char byte;
+  ssize_t got = code == AL_OK ? recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) : -1;
+  client->answered |= got >= 0;
+  return code;
+}
+
+/* Leaves the rest when the server has answered. */
 static enum al_code send_all(struct al_http_client *client, struct al_str bytes, int64_t deadline_ns,
                              struct al_err *err)
 {
-  while (bytes.size > 0) {
+  while (bytes.size > 0 && !client->answered) {
     ssize_t sent = send(client->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
     if (sent > 0)
       bytes = al_str_n(bytes.data + sent, bytes.size - (size_t)sent);
     else if (errno == EAGAIN)
-      AL_TRY(al_net_client_wait(client->fd, POLLOUT, client->cancel_fd, deadline_ns, err));
+      AL_TRY(wait_to_send(client, deadline_ns, err));
     else if (errno == EPIPE || errno == ECONNRESET)
-      return AL_OK; /* the server may have answered before it closed: reading tells */
+      client->answered = true; /* perhaps before it closed: reading tells */
     else if (errno != EINTR)
       return lost(err);
   }
   return AL_OK;
+}
+
+static enum al_code read_piece(const struct al_http_client_upload *upload, char *piece, uint64_t at, size_t *size,
+                               struct al_err *err)
+{
+  uint64_t left = upload->size_bytes - at;
+  ssize_t got;
+  do
+    got = pread(upload->fd, piece, left < UPLOAD_BYTES ? (size_t)left : UPLOAD_BYTES, (off_t)at);
+  while (got < 0 && errno == EINTR);
+  if (got < 0)
+    return al_fail(err, AL_INVALID_REQUEST, "the file cannot be read: %s", strerror(errno));
+  if (got == 0)
+    return al_fail(err, AL_INVALID_REQUEST, "the file has become shorter while it was sent");
+  *size = (size_t)got;
+  return AL_OK;
+}
+
+static enum al_code send_upload(struct al_http_client *client, const struct al_http_client_upload *upload,
+                                struct al_err *err)
+{
+  AL_CLEANUP(al_free_p) char *piece = al_alloc(UPLOAD_BYTES);
+  if (piece == nullptr)
+    return al_fail_oom(err, UPLOAD_BYTES);
+  int64_t stall_ms = upload->stall_ms > 0 ? upload->stall_ms : STALL_MS;
+  for (uint64_t at = 0; at < upload->size_bytes;) {
+    size_t size = 0;
+    AL_TRY(wait_to_send(client, al_deadline_in_ms(stall_ms), err));
+    if (client->answered)
+      return AL_OK;
+    AL_TRY(read_piece(upload, piece, at, &size, err));
+    AL_TRY(send_all(client, al_str_n(piece, size), al_deadline_in_ms(stall_ms), err));
+    at += size;
+    if (upload->on_sent != nullptr && !client->answered)
+      upload->on_sent(upload->user, at);
+  }
+  return send_all(client, upload->tail, al_deadline_in_ms(stall_ms), err);
 }
 
 /* More bytes into the buffer; client->size 0 means the end. */
@@ -214,8 +268,10 @@ static void put_request(const struct al_http_client *client, const struct al_htt
     assert(strpbrk(request->headers[i].value, "\r\n") == nullptr);
     al_buf_printf(out, "%s: %s\r\n", request->headers[i].name, request->headers[i].value);
   }
+  uint64_t n_more = request->upload != nullptr ? request->upload->size_bytes + request->upload->tail.size : 0;
   if (request->content_type != nullptr)
-    al_buf_printf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", request->content_type, request->body.size);
+    al_buf_printf(out, "Content-Type: %s\r\nContent-Length: %" PRIu64 "\r\n", request->content_type,
+                  request->body.size + n_more);
   al_buf_str(out, "\r\n");
   if (request->content_type != nullptr)
     al_buf_add(out, request->body.data, request->body.size);
@@ -243,6 +299,8 @@ enum al_code al_http_client_send(struct al_http_client *client, const struct al_
   AL_TRY(al_buf_check(&bytes, err));
   client->no_body = strcmp(request->method, "HEAD") == 0;
   AL_TRY(send_all(client, al_buf_view(&bytes), deadline_ns, err));
+  if (request->upload != nullptr)
+    AL_TRY(send_upload(client, request->upload, err));
   while (!client->head_done) {
     AL_TRY(receive(client, deadline_ns, err));
     if (client->size == 0)

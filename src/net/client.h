@@ -29,6 +29,16 @@ struct al_http_client_header {
   const char *name, *value;
 };
 
+/* The middle of a body that is too large for memory: it stands between the request's `body` and `tail`. */
+struct al_http_client_upload {
+  int fd;              /* read from its beginning, whatever its offset; borrowed */
+  uint64_t size_bytes; /* a file that has become shorter meanwhile is AL_INVALID_REQUEST */
+  struct al_str tail;
+  int64_t stall_ms; /* the longest time that the server takes for a piece of 128 KB; 0: a minute */
+  void (*on_sent)(void *user, uint64_t sent_bytes); /* of the file so far; may be nullptr */
+  void *user;
+};
+
 struct al_http_client_request {
   const char *method; /* "GET" */
   const char *path;   /* "/v1/models", percent-encoded by the caller; may have a query */
@@ -36,10 +46,12 @@ struct al_http_client_request {
   size_t n_headers;
   const char *content_type; /* nullptr: no body */
   struct al_str body;
-  int64_t deadline_ns; /* until the answer's head has come; 0: none */
+  const struct al_http_client_upload *upload; /* nullptr: the body is all */
+  int64_t deadline_ns;                        /* until the answer's head has come; 0: none */
 };
 
-/* Sends, and reads the answer's status and headers. Any status is AL_OK; interim answers (100) are skipped. */
+/* Sends, and reads the answer's status and headers. Any status is AL_OK; interim answers (100) are skipped. An answer
+ * that comes while an upload is still being sent ends the sending. */
 enum al_code al_http_client_send(struct al_http_client *client, const struct al_http_client_request *request,
                                  int *status, struct al_err *err);
 /* Of the answer, any case; data nullptr when absent. Borrowed until close. */
