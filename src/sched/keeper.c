@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "sched/pool_impl.h"
 
-enum duty { NOTHING, JOIN_LOADER, START_LOADER, DISPOSE, ANSWER_READY, ANSWER_UNLOADED };
+enum duty { NOTHING, DROP_CANCELLED, JOIN_LOADER, START_LOADER, DISPOSE, ANSWER_READY, ANSWER_UNLOADED };
 
 static int64_t idle_deadline(const struct al_pool_model *model)
 {
@@ -25,6 +25,8 @@ static bool can_answer_unloads(const struct al_pool_model *model)
 
 static enum duty duty_of(struct al_pool_model *model, int64_t now)
 {
+  if (model->drop_wanted)
+    return DROP_CANCELLED;
   if (model->load_ended && model->loader.running)
     return JOIN_LOADER;
   if (model->load_wanted && !model->loader.running)
@@ -115,6 +117,7 @@ static void answer_unloaded(struct al_pool_model *model)
 static void perform(enum duty duty, struct al_pool_model *model)
 {
   switch (duty) {
+  case DROP_CANCELLED: al_pool_drop_cancelled(model); break;
   case JOIN_LOADER: join_loader(model); break;
   case START_LOADER: start_loader(model); break;
   case DISPOSE: al_pool_dispose(model); break;

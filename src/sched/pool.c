@@ -27,6 +27,15 @@ struct al_pool_waiter *al_pool_take_waiters(struct al_pool_model *model)
   return AL_TAKE(model->waiters);
 }
 
+/* A waiter's token fired, on whatever thread: the keeper answers it. */
+static void on_given_up(void *user)
+{
+  struct al_pool_model *model = user;
+  AL_LOCKED(&model->pool->mutex);
+  model->drop_wanted = true;
+  al_cond_signal(&model->pool->work);
+}
+
 static void add_waiter(struct al_pool_model *model, struct al_pool_waiter *waiter)
 {
   waiter->next = nullptr;
@@ -38,6 +47,7 @@ void al_pool_answer(struct al_pool_waiter *waiters, struct al_pool_model *lease,
 {
   for (struct al_pool_waiter *next; waiters != nullptr; waiters = next) {
     next = waiters->next; /* ready may free it */
+    al_cancel_unwatch(waiters->cancel, &waiters->watch);
     waiters->ready(waiters, lease, err);
   }
 }
@@ -49,10 +59,17 @@ static void uncount(struct al_pool_model *model, const struct al_pool_waiter *wa
     model->status.n_waiting -= waiters->counted;
 }
 
+struct al_pool_waiter *al_pool_take_refused(struct al_pool_model *model)
+{
+  uncount(model, model->waiters);
+  return al_pool_take_waiters(model);
+}
+
 void al_pool_drop_cancelled(struct al_pool_model *model)
 {
   struct al_pool_waiter *gone = nullptr;
   al_mutex_lock(&model->pool->mutex);
+  model->drop_wanted = false;
   struct al_pool_waiter *all = al_pool_take_waiters(model);
   for (struct al_pool_waiter *next; all != nullptr; all = next) {
     next = all->next;
@@ -129,20 +146,41 @@ static void want_load(struct al_pool_model *model)
   al_cond_signal(&model->pool->work);
 }
 
-static enum al_code lease_or_wait(struct al_pool *pool, const char *id, struct al_pool_waiter *waiter,
-                                  struct al_pool_model **lease, struct al_err *err)
+static enum al_code take_place(struct al_pool *pool, const char *id, struct al_pool_model **place, struct al_err *err)
 {
   AL_LOCKED(&pool->mutex);
   if (pool->stopping)
     return al_pool_fail_stopping(err);
   struct al_pool_model *model;
   AL_TRY(find_or_add(pool, id, &model, err));
-  if (waiter->counted && (size_t)model->status.n_waiting >= pool->options.max_waiting)
+  if ((size_t)model->status.n_waiting >= pool->options.max_waiting)
     return al_fail_reason(
         err,
         al_fail(err, AL_OOM_RAM, "%d requests wait for '%s' already; try again later", model->status.n_waiting, id),
         "overloaded");
-  model->status.n_waiting += waiter->counted;
+  model->status.n_waiting++;
+  *place = model;
+  return AL_OK;
+}
+
+enum al_code al_pool_enter(struct al_pool *pool, const char *id, struct al_pool_model **place, struct al_err *err)
+{
+  AL_TRY(check_on_disk(pool, id, err));
+  return take_place(pool, id, place, err);
+}
+
+void al_pool_leave(struct al_pool_model *place)
+{
+  AL_LOCKED(&place->pool->mutex);
+  place->status.n_waiting--;
+}
+
+static enum al_code lease_or_wait(struct al_pool_model *model, struct al_pool_waiter *waiter,
+                                  struct al_pool_model **lease, struct al_err *err)
+{
+  AL_LOCKED(&model->pool->mutex);
+  if (model->pool->stopping)
+    return al_pool_fail_stopping(err);
   *lease = nullptr;
   if (model->state == AL_MODEL_READY) {
     model->n_leases++;
@@ -150,16 +188,37 @@ static enum al_code lease_or_wait(struct al_pool *pool, const char *id, struct a
     return AL_OK;
   }
   add_waiter(model, waiter);
+  model->drop_wanted |= al_cancelled(waiter->cancel); /* who was told of it did not find the waiter yet */
   want_load(model);
   return AL_OK;
+}
+
+enum al_code al_pool_claim(struct al_pool_model *place, struct al_pool_waiter *waiter, struct al_pool_model **lease,
+                           struct al_err *err)
+{
+  struct al_cancel *cancel = waiter->cancel;
+  struct al_cancel_watch *watch = &waiter->watch;
+  struct al_pool_model *leased = nullptr;
+  waiter->counted = true;
+  *watch = (struct al_cancel_watch){ .fired = on_given_up, .user = place };
+  (void)!al_cancel_watch(cancel, watch);
+  enum al_code code = lease_or_wait(place, waiter, &leased, err);
+  if (code != AL_OK || leased != nullptr) /* it does not wait; otherwise it may be gone already */
+    al_cancel_unwatch(cancel, watch);
+  if (code == AL_OK)
+    *lease = leased;
+  return code;
 }
 
 enum al_code al_pool_acquire(struct al_pool *pool, const char *id, struct al_pool_waiter *waiter,
                              struct al_pool_model **lease, struct al_err *err)
 {
-  waiter->counted = true;
-  AL_TRY(check_on_disk(pool, id, err));
-  return lease_or_wait(pool, id, waiter, lease, err);
+  struct al_pool_model *place;
+  AL_TRY(al_pool_enter(pool, id, &place, err));
+  enum al_code code = al_pool_claim(place, waiter, lease, err);
+  if (code != AL_OK)
+    al_pool_leave(place);
+  return code;
 }
 
 const struct al_loaded *al_pool_loaded(const struct al_pool_model *lease)
@@ -193,6 +252,7 @@ void al_pool_release(struct al_pool_model *lease, const struct al_pool_use *use)
   status->n_requests++;
   status->n_prompt_tokens += (uint64_t)use->n_prompt;
   status->n_completion_tokens += (uint64_t)use->n_completion;
+  status->audio_s += use->audio_s;
   status->last_used_s = al_wall_s();
   give_back(lease);
 }

@@ -15,6 +15,7 @@
 #include "engine/registry.h"
 #include "sched/model_state.h"
 #include "sched/scheduler.h"
+#include "sched/worker.h"
 #include "store/store.h"
 
 struct al_pool;
@@ -24,9 +25,11 @@ struct al_loaded { /* constant while leased */
   struct al_model_descriptor *descriptor;
   const struct al_engine *engine;
   struct al_engine_model *model;
-  struct al_text_info info;       /* when engine->text */
-  struct al_scheduler *scheduler; /* nullptr when not a text engine */
-  void *attachment;               /* of the hooks */
+  struct al_scheduler *scheduler; /* of a text model; then `info` is valid */
+  struct al_text_info info;
+  struct al_worker *worker; /* of any other */
+  uint64_t memory_bytes;
+  void *attachment; /* of the hooks */
 };
 
 /* What the layer above keeps beside each loaded model. Called on the loading / unloading thread, under no lock. */
@@ -56,11 +59,13 @@ void al_pool_free(struct al_pool *pool);
 
 /* A place in the queue for a model, inside the caller's request object. */
 struct al_pool_waiter {
-  struct al_cancel *cancel; /* borrowed; looked at while the load goes on */
+  struct al_cancel *cancel; /* borrowed; who gives up is answered at once, whatever the load does */
   /* Once, on an internal thread, under no lock: either a lease, or nullptr and why. */
   void (*ready)(struct al_pool_waiter *waiter, struct al_pool_model *lease, const struct al_err *err);
-  struct al_pool_waiter *next; /* private */
-  bool counted;                /* private: among n_waiting */
+  /* private */
+  struct al_pool_waiter *next;
+  struct al_cancel_watch watch;
+  bool counted; /* among n_waiting */
 };
 
 /* AL_OK and *lease set: loaded, leased now. AL_OK and *lease nullptr: waiter->ready will come. Otherwise nothing will:
@@ -68,12 +73,20 @@ struct al_pool_waiter {
  * Either way the request counts as waiting until al_pool_started. */
 enum al_code al_pool_acquire(struct al_pool *pool, const char *id, struct al_pool_waiter *waiter,
                              struct al_pool_model **lease, struct al_err *err);
+/* The same in two steps, for a request that can be found wrong before the model is loaded for it: `enter` counts it
+ * among those who wait, or refuses it; then one of `claim` (an error leaves the place the caller's) and `leave`. */
+enum al_code al_pool_enter(struct al_pool *pool, const char *id, struct al_pool_model **place, struct al_err *err);
+enum al_code al_pool_claim(struct al_pool_model *place, struct al_pool_waiter *waiter, struct al_pool_model **lease,
+                           struct al_err *err);
+void al_pool_leave(struct al_pool_model *place);
+
 const struct al_loaded *al_pool_loaded(const struct al_pool_model *lease); /* borrowed until release */
 void al_pool_started(struct al_pool_model *lease);                         /* the request runs now */
 
 struct al_pool_use { /* of a request that ends */
   bool started;
   int n_prompt, n_completion; /* tokens */
+  double audio_s;             /* heard or spoken */
 };
 void al_pool_release(struct al_pool_model *lease, const struct al_pool_use *use);
 
@@ -91,6 +104,7 @@ struct al_pool_status {
   int64_t loaded_s, last_used_s; /* Unix time; 0 never */
   double load_ms;
   uint64_t n_requests, n_prompt_tokens, n_completion_tokens;
+  double audio_s;
 };
 /* Zeroed for a model that was never asked for. */
 void al_pool_status(struct al_pool *pool, const char *id, struct al_pool_status *status);

@@ -25,6 +25,7 @@ struct al_pool_model {
   struct al_thread loader;
   struct al_loaded loaded;
   struct al_pool_waiter *waiters, **last_waiter;
+  bool drop_wanted; /* one of them has given up */
   struct al_pool_notice *unload_notices;
   bool unload_wanted; /* asked for while loading */
   int n_leases;
@@ -56,6 +57,7 @@ enum al_code al_pool_fail_stopping(struct al_err *err);
 /* pool.c; with the lock held */
 bool al_pool_claim_idle(struct al_pool_model *model); /* READY without leases becomes UNLOADING and the caller's */
 struct al_pool_waiter *al_pool_take_waiters(struct al_pool_model *model);
+struct al_pool_waiter *al_pool_take_refused(struct al_pool_model *model); /* they will get no lease */
 /* without it */
 void al_pool_answer(struct al_pool_waiter *waiters, struct al_pool_model *lease, const struct al_err *err);
 void al_pool_drop_cancelled(struct al_pool_model *model);

@@ -33,9 +33,8 @@ static enum al_code load_weights(struct al_pool_model *model, const struct al_lo
 static enum al_code start_scheduler(struct al_pool_model *model, struct al_err *err)
 {
   struct al_loaded *loaded = &model->loaded;
-  if (loaded->engine->text == nullptr)
-    return AL_OK;
   loaded->engine->text->info(loaded->model, &loaded->info);
+  loaded->memory_bytes = loaded->info.memory_bytes;
   struct al_scheduler_options options = {
     .ops = loaded->engine->text,
     .model = loaded->model,
@@ -44,6 +43,47 @@ static enum al_code start_scheduler(struct al_pool_model *model, struct al_err *
     .max_waiting = model->pool->options.max_waiting + (size_t)loaded->info.n_seq_max,
   };
   return al_scheduler_start(&options, &loaded->scheduler, err);
+}
+
+/* An engine may have all slots and the model use some: its capabilities say. */
+static bool can(const struct al_loaded *loaded, enum al_capability capability, const void *ops)
+{
+  return ops != nullptr && (loaded->descriptor->capabilities & (unsigned)capability) != 0;
+}
+
+static uint64_t memory_of(const struct al_loaded *loaded)
+{
+  struct al_transcribe_info hears = {};
+  struct al_speak_info speaks = {};
+  if (can(loaded, AL_CAN_TRANSCRIBE, loaded->engine->transcribe))
+    loaded->engine->transcribe->info(loaded->model, &hears);
+  else if (can(loaded, AL_CAN_SPEAK, loaded->engine->speak))
+    loaded->engine->speak->info(loaded->model, &speaks);
+  return hears.memory_bytes + speaks.memory_bytes;
+}
+
+static enum al_code start_worker(struct al_pool_model *model, struct al_err *err)
+{
+  struct al_loaded *loaded = &model->loaded;
+  struct al_worker_options options = {
+    .model = loaded->model,
+    .gate = gate_of(model),
+    .max_waiting = model->pool->options.max_waiting, /* the pool counts who waits */
+  };
+  loaded->memory_bytes = memory_of(loaded);
+  return al_worker_start(&options, &loaded->worker, err);
+}
+
+/* The thread that owns the model from now on. */
+static enum al_code start_owner(struct al_pool_model *model, struct al_err *err)
+{
+  constexpr unsigned SPEECH_AND_PICTURES = AL_CAN_TRANSCRIBE | AL_CAN_SPEAK | AL_CAN_DRAW;
+  constexpr unsigned TEXT = AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_RERANK;
+  unsigned capabilities = model->loaded.descriptor->capabilities;
+  bool is_text = (capabilities & TEXT) != 0 || (capabilities & SPEECH_AND_PICTURES) == 0;
+  if (is_text && model->loaded.engine->text != nullptr)
+    return start_scheduler(model, err);
+  return start_worker(model, err);
 }
 
 static enum al_code attach(struct al_pool_model *model, struct al_err *err)
@@ -76,7 +116,7 @@ static enum al_code load(struct al_pool_model *model, struct al_memory_estimate 
   if (options.n_gpu_layers == AL_AUTO)
     options.n_gpu_layers = estimate->n_gpu_layers;
   AL_TRY(load_weights(model, &options, err));
-  AL_TRY(start_scheduler(model, err));
+  AL_TRY(start_owner(model, err));
   return attach(model, err);
 }
 
@@ -85,6 +125,7 @@ static void take_apart(struct al_pool_model *model)
   struct al_loaded *loaded = &model->loaded;
   const struct al_pool_hooks *hooks = &model->pool->options.hooks;
   al_scheduler_free(loaded->scheduler);
+  al_worker_free(loaded->worker);
   if (hooks->detach != nullptr && loaded->attachment != nullptr)
     hooks->detach(hooks->user, loaded->attachment);
   if (loaded->model != nullptr) {
@@ -114,7 +155,7 @@ static struct al_pool_waiter *become_ready(struct al_pool_model *model, const st
   status->loaded_s = al_wall_s();
   status->n_ctx = model->loaded.info.n_ctx;
   status->n_gpu_layers = estimate->n_gpu_layers;
-  status->memory_bytes = model->loaded.info.memory_bytes;
+  status->memory_bytes = model->loaded.memory_bytes;
   struct al_pool_waiter *waiters = al_pool_take_waiters(model);
   for (struct al_pool_waiter *waiter = waiters; waiter != nullptr; waiter = waiter->next)
     model->n_leases++;
@@ -149,7 +190,7 @@ void al_pool_load_failed(struct al_pool_model *model, const struct al_err *err)
   model->unload_wanted = false;
   model->load_ended = true;
   forget_load(model);
-  struct al_pool_waiter *waiters = al_pool_take_waiters(model);
+  struct al_pool_waiter *waiters = al_pool_take_refused(model);
   struct al_pool_notice *notices = AL_TAKE(model->unload_notices);
   al_cond_signal(&model->pool->work);
   al_mutex_unlock(&model->pool->mutex);

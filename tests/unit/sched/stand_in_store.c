@@ -47,15 +47,18 @@ static struct al_model_descriptor *describe(const char *id)
   descriptor->id = al_strdup(id);
   descriptor->runtime = al_strdup(strstr(id, "alien") != nullptr ? "alien" : "fake");
   descriptor->architecture = al_strdup(strstr(id, "foreign") != nullptr ? "llama" : "fake");
-  descriptor->type = strstr(id, "voice") != nullptr   ? AL_TYPE_TTS
-                     : strstr(id, "paint") != nullptr ? AL_TYPE_IMAGE
-                     : strstr(id, "lora") != nullptr  ? AL_TYPE_ADAPTER
-                     : strstr(id, "embed") != nullptr ? AL_TYPE_EMBEDDING
-                                                      : AL_TYPE_LLM;
-  descriptor->capabilities = strstr(id, "embed") != nullptr    ? AL_CAN_EMBED
-                             : strstr(id, "rerank") != nullptr ? AL_CAN_RERANK
-                             : strstr(id, "both") != nullptr   ? AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED
-                                                               : AL_CAN_CHAT | AL_CAN_COMPLETE;
+  descriptor->type = strstr(id, "voice") != nullptr     ? AL_TYPE_TTS
+                     : strstr(id, "whisper") != nullptr ? AL_TYPE_STT
+                     : strstr(id, "paint") != nullptr   ? AL_TYPE_IMAGE
+                     : strstr(id, "lora") != nullptr    ? AL_TYPE_ADAPTER
+                     : strstr(id, "embed") != nullptr   ? AL_TYPE_EMBEDDING
+                                                        : AL_TYPE_LLM;
+  descriptor->capabilities = strstr(id, "voice") != nullptr     ? AL_CAN_SPEAK
+                             : strstr(id, "whisper") != nullptr ? AL_CAN_TRANSCRIBE
+                             : strstr(id, "embed") != nullptr   ? AL_CAN_EMBED
+                             : strstr(id, "rerank") != nullptr  ? AL_CAN_RERANK
+                             : strstr(id, "both") != nullptr    ? AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED
+                                                                : AL_CAN_CHAT | AL_CAN_COMPLETE;
   if (strstr(id, "broken") != nullptr)
     (void)al_fail(&descriptor->problem, AL_MODEL_CORRUPT, "model.gguf is cut short");
   if (descriptor->id != nullptr && descriptor->runtime != nullptr && descriptor->architecture != nullptr)
@@ -79,7 +82,8 @@ enum al_code al_store_find(struct al_store *, const char *id, struct al_model_de
 
 enum al_code al_store_list(struct al_store *, struct al_model_list *list, struct al_err *err)
 {
-  static const char *const ids[] = { "fake", "fake-alien", "fake-broken", "fake-crashes", "fake-paint", "fake-voice" };
+  static const char *const ids[] = { "fake",       "fake-alien", "fake-broken", "fake-crashes",
+                                     "fake-paint", "fake-voice", "fake-whisper" };
   struct al_model_descriptor **items = al_calloc(AL_COUNT(ids), sizeof(struct al_model_descriptor *));
   *list = (struct al_model_list){ .items = items };
   for (size_t i = 0; items != nullptr && i < AL_COUNT(ids); i++) {
