@@ -1,25 +1,83 @@
 #include "inference/audio_manager.h"
 
-#include "inference/audio.h"
+#include "base/alloc.h"
+#include "inference/task.h"
 
-enum al_code al_audio_manager_supports(const struct al_model_descriptor *descriptor, struct al_err *err)
+#include <stdatomic.h>
+
+constexpr size_t N_LISTENING = 4; /* a hostile file may keep one busy until its decoder is ended */
+constexpr size_t N_SPEAKING = 1;
+constexpr int MOST_PARKED = 4;
+
+struct al_audio_manager {
+  struct al_task_runner *listening, *speaking;
+  atomic_int n_parked;
+};
+
+enum al_code al_audio_manager_new(struct al_audio_manager **manager, struct al_err *err)
 {
-  const char *what = descriptor->type == AL_TYPE_STT ? "transcribes speech" : "speaks";
-  return al_fail(err, AL_UNSUPPORTED, "'%s' is a model that %s; this version of aLLM runs text models only",
-                 descriptor->id, what);
+  struct al_audio_manager *made = al_calloc(1, sizeof *made);
+  if (made == nullptr)
+    return al_fail_oom(err, sizeof *made);
+  enum al_code code = al_task_runner_new("al-listen", N_LISTENING, &made->listening, err);
+  if (code == AL_OK)
+    code = al_task_runner_new("al-prepare", N_SPEAKING, &made->speaking, err);
+  if (code != AL_OK) {
+    al_audio_manager_stop(made);
+    al_audio_manager_free(made);
+    return code;
+  }
+  *manager = made;
+  return AL_OK;
 }
 
-enum al_code al_inference_transcribe(struct al_inference *, const struct al_transcription_request *, struct al_err *err)
+void al_audio_manager_use(struct al_audio_manager *manager, struct al_pool *pool)
 {
-  return al_fail(err, AL_UNSUPPORTED, "speech is not there yet");
+  al_task_runner_use(manager->listening, pool);
+  al_task_runner_use(manager->speaking, pool);
 }
 
-enum al_code al_inference_speak(struct al_inference *, const struct al_speech_request *, struct al_err *err)
+void al_audio_manager_stop(struct al_audio_manager *manager)
 {
-  return al_fail(err, AL_UNSUPPORTED, "speech is not there yet");
+  if (manager == nullptr)
+    return;
+  al_task_runner_stop(manager->listening);
+  al_task_runner_stop(manager->speaking);
 }
 
-enum al_code al_inference_voices(struct al_inference *, const struct al_voices_request *, struct al_err *err)
+void al_audio_manager_free(struct al_audio_manager *manager)
 {
-  return al_fail(err, AL_UNSUPPORTED, "speech is not there yet");
+  if (manager == nullptr)
+    return;
+  al_task_runner_free(manager->listening);
+  al_task_runner_free(manager->speaking);
+  al_free(manager);
+}
+
+size_t al_audio_manager_n_active(struct al_audio_manager *manager)
+{
+  return al_task_runner_n_active(manager->listening) + al_task_runner_n_active(manager->speaking);
+}
+
+struct al_task_runner *al_audio_manager_listening(struct al_audio_manager *manager)
+{
+  return manager->listening;
+}
+
+struct al_task_runner *al_audio_manager_speaking(struct al_audio_manager *manager)
+{
+  return manager->speaking;
+}
+
+bool al_audio_manager_park(struct al_audio_manager *manager)
+{
+  if (atomic_fetch_add(&manager->n_parked, 1) < MOST_PARKED)
+    return true;
+  atomic_fetch_sub(&manager->n_parked, 1);
+  return false;
+}
+
+void al_audio_manager_unpark(struct al_audio_manager *manager)
+{
+  atomic_fetch_sub(&manager->n_parked, 1);
 }

@@ -6,12 +6,10 @@
 
 constexpr size_t MOST_TEXTS = 2048;
 constexpr size_t MOST_TOKENS = (size_t)4 << 20; /* of all texts */
-constexpr size_t ARENA_CAP = (size_t)256 << 20;
 
 struct embed_task {
-  struct al_task task; /* first */
-  struct al_arena *arena;
-  struct al_embed_request request; /* strings in the arena */
+  struct al_task task;             /* first */
+  struct al_embed_request request; /* strings in the task's arena */
   struct al_embedding_text *texts; /* in the arena; their tokens are owned one by one */
   int n_tokens;
 };
@@ -24,8 +22,7 @@ static void free_task(struct embed_task *embed)
     void *tokens = (void *)(uintptr_t)embed->texts[i].tokens; /* the scheduler sees them const */
     al_free(tokens);
   }
-  al_cancel_unref(embed->request.cancel);
-  al_arena_free(embed->arena);
+  al_task_fini(&embed->task);
   al_free(embed);
 }
 AL_DEFINE_CLEANUP(struct embed_task, free_task)
@@ -33,7 +30,7 @@ AL_DEFINE_CLEANUP(struct embed_task, free_task)
 static void finish(struct embed_task *embed, const struct al_embed_result *result)
 {
   struct al_task_runner *runner = embed->task.runner;
-  al_task_release(&embed->task, result->n_tokens, 0);
+  al_task_release(&embed->task, &(struct al_pool_use){ .n_prompt = result->n_tokens });
   embed->request.done(embed->request.user, result);
   free_task(embed);
   al_task_done(runner);
@@ -246,14 +243,14 @@ static enum al_code copy_spans(struct embed_task *embed, struct al_err *err)
   struct al_embed_request *request = &embed->request;
   if (request->tokens == nullptr)
     return AL_OK;
-  struct al_token_span *copies = al_arena_array(embed->arena, request->n_texts, sizeof *copies);
+  struct al_token_span *copies = al_arena_array(embed->task.arena, request->n_texts, sizeof *copies);
   if (copies == nullptr)
     return al_fail_oom(err, request->n_texts * sizeof *copies);
   for (size_t i = 0; i < request->n_texts; i++) {
     struct al_token_span span = request->tokens[i];
     if (span.count == 0)
       continue;
-    int32_t *ids = al_arena_array(embed->arena, span.count, sizeof *ids);
+    int32_t *ids = al_arena_array(embed->task.arena, span.count, sizeof *ids);
     if (ids == nullptr)
       return al_fail_oom(err, span.count * sizeof *ids);
     memcpy(ids, span.ids, span.count * sizeof *ids);
@@ -266,19 +263,18 @@ static enum al_code copy_spans(struct embed_task *embed, struct al_err *err)
 static enum al_code copy_all(struct embed_task *embed, struct al_err *err)
 {
   struct al_embed_request *request = &embed->request;
-  struct al_str *texts = al_arena_array(embed->arena, request->n_texts, sizeof *texts), model = al_str(request->model);
-  embed->texts = al_arena_array(embed->arena, request->n_texts, sizeof *embed->texts);
+  struct al_str *texts = al_arena_array(embed->task.arena, request->n_texts, sizeof *texts);
+  embed->texts = al_arena_array(embed->task.arena, request->n_texts, sizeof *embed->texts);
   if (texts == nullptr || embed->texts == nullptr)
     return al_fail_oom(err, request->n_texts * sizeof *texts);
   for (size_t i = 0; i < request->n_texts; i++) {
     texts[i] = request->texts != nullptr ? request->texts[i] : al_str("");
-    AL_TRY(al_task_copy_str(embed->arena, &texts[i], err));
+    AL_TRY(al_task_copy_str(&embed->task, &texts[i], err));
   }
   request->texts = texts;
-  AL_TRY(al_task_copy_str(embed->arena, &model, err));
-  request->model = model.data;
+  AL_TRY(al_task_copy_name(&embed->task, &request->model, err));
   if (request->query.data != nullptr)
-    AL_TRY(al_task_copy_str(embed->arena, &request->query, err));
+    AL_TRY(al_task_copy_str(&embed->task, &request->query, err));
   return copy_spans(embed, err);
 }
 
@@ -292,11 +288,7 @@ enum al_code al_embed_submit(struct al_task_runner *runner, const struct al_embe
   if (embed == nullptr)
     return al_fail_oom(err, sizeof *embed);
   embed->request = *request;
-  embed->request.cancel = embed->task.waiter.cancel = al_cancel_ref(request->cancel);
-  embed->task.ops = &ops;
-  embed->arena = al_arena_new(ARENA_CAP);
-  if (embed->arena == nullptr)
-    return al_fail_oom(err, sizeof *embed);
+  AL_TRY(al_task_init(&embed->task, &ops, request->cancel, err));
   AL_TRY(copy_all(embed, err));
   AL_TRY(al_task_start(runner, &embed->task, embed->request.model, err));
   embed = nullptr;

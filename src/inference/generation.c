@@ -13,7 +13,8 @@ static bool tells_prompt(const struct al_text_job *job)
 static void finish(struct al_text_job *job, const struct al_text_event *event)
 {
   struct al_task_runner *runner = job->task.runner;
-  al_task_release(&job->task, event->usage.n_prompt, event->usage.n_completion);
+  al_task_release(&job->task, &(struct al_pool_use){ .n_prompt = event->usage.n_prompt,
+                                                     .n_completion = event->usage.n_completion });
   job->request.on_event(job->request.user, event);
   al_text_job_free(job);
   al_task_done(runner);

@@ -2,6 +2,7 @@
 #ifndef AL_INFERENCE_IMPL_H
 #define AL_INFERENCE_IMPL_H
 
+#include "inference/audio_manager.h"
 #include "inference/inference.h"
 #include "inference/text_manager.h"
 #include "sched/pool.h"
@@ -14,6 +15,7 @@ struct al_inference {
   size_t n_quarantined;
   struct al_pool *pool;
   struct al_text_manager *text;
+  struct al_audio_manager *audio;
   atomic_bool draining;
 };
 

@@ -1,9 +1,8 @@
-/* Routing, refusals and life of the InferenceEngine. It has no thread of its own: the pool, its schedulers and the text
- * manager have theirs. */
+/* Routing, refusals and life of the InferenceEngine. It has no thread of its own: the pool, its schedulers and
+ * workers and the managers have theirs. */
 #include "inference/inference.h"
 
 #include "base/alloc.h"
-#include "inference/audio_manager.h"
 #include "inference/image_manager.h"
 #include "inference/impl.h"
 
@@ -40,8 +39,10 @@ static enum al_code make_parts(struct al_inference *inference, struct al_err *er
   };
   AL_TRY(copy_quarantined(inference, err));
   AL_TRY(al_text_manager_new(&inference->text, err));
+  AL_TRY(al_audio_manager_new(&inference->audio, err));
   AL_TRY(al_pool_new(&pool, &inference->pool, err));
   al_text_manager_use(inference->text, inference->pool, options->store);
+  al_audio_manager_use(inference->audio, inference->pool);
   return AL_OK;
 }
 
@@ -68,10 +69,11 @@ void al_inference_drain(struct al_inference *inference)
 
 size_t al_inference_n_active(struct al_inference *inference)
 {
-  return al_text_manager_n_active(inference->text);
+  return al_text_manager_n_active(inference->text) + al_audio_manager_n_active(inference->audio);
 }
 
-/* The pool stops handing out models, what is being prepared fails, then the schedulers end what runs. */
+/* The pool stops handing out models, what is being prepared fails, then the schedulers and workers end what
+ * runs. */
 void al_inference_free(struct al_inference *inference)
 {
   if (inference == nullptr)
@@ -80,8 +82,10 @@ void al_inference_free(struct al_inference *inference)
   if (inference->pool != nullptr)
     al_pool_stop(inference->pool);
   al_text_manager_stop(inference->text);
+  al_audio_manager_stop(inference->audio);
   al_pool_free(inference->pool);
   al_text_manager_free(inference->text);
+  al_audio_manager_free(inference->audio);
   for (size_t i = 0; i < inference->n_quarantined; i++)
     al_free(inference->quarantined[i]);
   al_free(inference->quarantined);
@@ -106,8 +110,6 @@ enum al_code al_inference_check_quarantine(const struct al_inference *inference,
 enum al_code al_inference_check_type(const struct al_model_descriptor *descriptor, struct al_err *err)
 {
   switch (descriptor->type) {
-  case AL_TYPE_STT:
-  case AL_TYPE_TTS: return al_audio_manager_supports(descriptor, err);
   case AL_TYPE_IMAGE: return al_image_manager_supports(descriptor, err);
   case AL_TYPE_ADAPTER:
     return al_fail(err, AL_UNSUPPORTED, "'%s' is a LoRA adapter for %s: it changes a model and does not run alone",
@@ -115,6 +117,8 @@ enum al_code al_inference_check_type(const struct al_model_descriptor *descripto
                    descriptor->base != nullptr && descriptor->base[0] != '\0' ? descriptor->base : "an unnamed model");
   case AL_TYPE_LLM:
   case AL_TYPE_EMBEDDING:
+  case AL_TYPE_STT:
+  case AL_TYPE_TTS:
   case AL_TYPE_VISION:
   case AL_TYPE_COUNT: return AL_OK;
   }
@@ -126,6 +130,17 @@ static enum al_code check_open(const struct al_inference *inference, const char 
   if (atomic_load(&inference->draining))
     return al_fail_reason(err, al_fail(err, AL_CANCELLED, "the server is shutting down"), "shutting_down");
   return al_inference_check_quarantine(inference, id, err);
+}
+
+static const char *kind_of(enum al_model_type type)
+{
+  static const char *const kinds[AL_TYPE_COUNT] = {
+    [AL_TYPE_LLM] = "a language model",     [AL_TYPE_EMBEDDING] = "an embedding model",
+    [AL_TYPE_STT] = "a speech recogniser",  [AL_TYPE_TTS] = "a model that speaks",
+    [AL_TYPE_IMAGE] = "a model that draws", [AL_TYPE_VISION] = "a language model that sees",
+    [AL_TYPE_ADAPTER] = "an adapter",
+  };
+  return (unsigned)type < AL_COUNT(kinds) ? kinds[type] : "a model of another kind";
 }
 
 /* A model in memory is what it is, whatever lies on disk by now. `needed`: any of these capabilities. */
@@ -147,7 +162,7 @@ static enum al_code check_can(struct al_inference *inference, const char *id, un
   }
   if ((descriptor->capabilities & needed) != 0)
     return AL_OK;
-  return al_fail(err, AL_UNSUPPORTED, "'%s' is no model that %s", id, what);
+  return al_fail(err, AL_UNSUPPORTED, "'%s' is %s, not one that %s", id, kind_of(descriptor->type), what);
 }
 
 /* --- requests --------------------------------------------------------------------------------------------------- */
@@ -176,6 +191,27 @@ enum al_code al_inference_tokens(struct al_inference *inference, const struct al
   unsigned any = AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_RERANK;
   AL_TRY(check_can(inference, request->model, any, "works on text", err));
   return al_text_manager_tokens(inference->text, request, err);
+}
+
+enum al_code al_inference_transcribe(struct al_inference *inference, const struct al_transcription_request *request,
+                                     struct al_err *err)
+{
+  AL_TRY(check_can(inference, request->model, AL_CAN_TRANSCRIBE, "transcribes speech", err));
+  return al_transcribe_submit(inference->audio, request, err);
+}
+
+enum al_code al_inference_speak(struct al_inference *inference, const struct al_speech_request *request,
+                                struct al_err *err)
+{
+  AL_TRY(check_can(inference, request->model, AL_CAN_SPEAK, "speaks", err));
+  return al_speak_submit(inference->audio, request, err);
+}
+
+enum al_code al_inference_voices(struct al_inference *inference, const struct al_voices_request *request,
+                                 struct al_err *err)
+{
+  AL_TRY(check_can(inference, request->model, AL_CAN_SPEAK, "speaks", err));
+  return al_voices_submit(inference->audio, request, err);
 }
 
 enum al_code al_inference_load(struct al_inference *inference, const char *id, al_model_done_fn *done, void *user,

@@ -53,6 +53,7 @@ struct al_model_status {
   int64_t loaded_s, last_used_s; /* Unix time; 0 never */
   double load_ms;
   uint64_t n_requests, n_prompt_tokens, n_completion_tokens; /* since the worker started */
+  double audio_s;                                            /* heard or spoken since then */
 };
 
 struct al_model_status_list {

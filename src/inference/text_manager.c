@@ -6,6 +6,8 @@
 #include "inference/text_model.h"
 #include "inference/token_task.h"
 
+constexpr size_t N_THREADS = 2;
+
 struct al_text_manager {
   struct al_task_runner *runner;
   struct al_store *store;
@@ -46,7 +48,7 @@ size_t al_text_manager_n_active(struct al_text_manager *manager)
 
 static enum al_code attach(void *, const struct al_loaded *loaded, void **attachment, struct al_err *err)
 {
-  if (loaded->engine->text == nullptr)
+  if (loaded->scheduler == nullptr)
     return AL_OK;
   struct al_text_model *model;
   AL_TRY(al_text_model_new(loaded, &model, err));
@@ -71,7 +73,7 @@ enum al_code al_text_manager_new(struct al_text_manager **manager, struct al_err
   struct al_text_manager *made = al_calloc(1, sizeof *made);
   if (made == nullptr)
     return al_fail_oom(err, sizeof *made);
-  enum al_code code = al_task_runner_new(&made->runner, err);
+  enum al_code code = al_task_runner_new("al-prepare", N_THREADS, &made->runner, err);
   if (code != AL_OK) {
     al_text_manager_free(made);
     return code;

@@ -33,7 +33,7 @@ void al_text_model_free(struct al_text_model *model)
 
 enum al_code al_text_model_of(const struct al_loaded *loaded, struct al_text_model **model, struct al_err *err)
 {
-  if (loaded->engine->text == nullptr || loaded->attachment == nullptr)
+  if (loaded->scheduler == nullptr || loaded->attachment == nullptr)
     return al_fail(err, AL_UNSUPPORTED, "'%s' is no text model", loaded->descriptor->id);
   *model = loaded->attachment;
   return AL_OK;

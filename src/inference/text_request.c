@@ -2,8 +2,6 @@
 
 #include "base/alloc.h"
 
-constexpr size_t ARENA_CAP = (size_t)256 << 20;
-
 /* --- copies ----------------------------------------------------------------------------------------------------- */
 
 static enum al_code copy_str(struct al_arena *arena, struct al_str text, struct al_str *out, struct al_err *err)
@@ -62,13 +60,13 @@ static enum al_code copy_json(struct al_text_job *job, struct al_err *err)
   if (request->chat != nullptr) {
     print_chat(&json, request->chat, request->tool_choice == AL_TOOL_NONE);
     AL_TRY(al_buf_check(&json, err));
-    AL_TRY(copy_str(job->arena, al_buf_view(&json), &job->chat_json, err));
+    AL_TRY(copy_str(job->task.arena, al_buf_view(&json), &job->chat_json, err));
   }
   if (request->schema != nullptr) {
     al_buf_clear(&json);
     al_json_print(&json, request->schema);
     AL_TRY(al_buf_check(&json, err));
-    AL_TRY(copy_str(job->arena, al_buf_view(&json), &job->schema_json, err));
+    AL_TRY(copy_str(job->task.arena, al_buf_view(&json), &job->schema_json, err));
   }
   request->chat = request->schema = nullptr; /* were borrowed */
   return AL_OK;
@@ -77,12 +75,12 @@ static enum al_code copy_json(struct al_text_job *job, struct al_err *err)
 static enum al_code copy_stops(struct al_text_job *job, struct al_err *err)
 {
   struct al_text_request *request = &job->request;
-  const char **copies = al_arena_array(job->arena, request->n_stop, sizeof *copies);
+  const char **copies = al_arena_array(job->task.arena, request->n_stop, sizeof *copies);
   if (copies == nullptr)
     return al_fail_oom(err, request->n_stop * sizeof *copies);
   for (size_t i = 0; i < request->n_stop; i++) {
     copies[i] = request->stop[i];
-    AL_TRY(copy_name(job->arena, &copies[i], err));
+    AL_TRY(copy_name(job->task.arena, &copies[i], err));
     if (copies[i] == nullptr || copies[i][0] == '\0')
       return al_fail_param(err, "stop", "a stop string must not be empty");
   }
@@ -95,12 +93,12 @@ static enum al_code copy_lora(struct al_text_job *job, struct al_err *err)
   struct al_text_request *request = &job->request;
   if (request->n_lora > AL_MOST_ADAPTERS)
     return al_fail_param(err, "lora", "at most %zu adapters go together", AL_MOST_ADAPTERS);
-  struct al_lora_request *copies = al_arena_array(job->arena, request->n_lora, sizeof *copies);
+  struct al_lora_request *copies = al_arena_array(job->task.arena, request->n_lora, sizeof *copies);
   if (copies == nullptr)
     return al_fail_oom(err, request->n_lora * sizeof *copies);
   for (size_t i = 0; i < request->n_lora; i++) {
     copies[i] = request->lora[i];
-    AL_TRY(copy_name(job->arena, &copies[i].model, err));
+    AL_TRY(copy_name(job->task.arena, &copies[i].model, err));
   }
   request->lora = copies;
   return AL_OK;
@@ -109,7 +107,7 @@ static enum al_code copy_lora(struct al_text_job *job, struct al_err *err)
 static enum al_code copy_all(struct al_text_job *job, struct al_err *err)
 {
   struct al_text_request *request = &job->request;
-  struct al_arena *arena = job->arena;
+  struct al_arena *arena = job->task.arena;
   struct al_sampling *sampling = &request->sampling;
   const void *bias = sampling->logit_bias, *ids = request->tokens.ids;
   AL_TRY(copy_name(arena, &request->model, err));
@@ -150,13 +148,10 @@ enum al_code al_text_job_new(const struct al_text_request *request, struct al_te
   al_mutex_init(&raw->mutex);
   AL_CLEANUP(al_text_job_free_p) struct al_text_job *made = raw;
   made->request = *request;
-  made->request.cancel = made->task.waiter.cancel = al_cancel_ref(request->cancel);
   made->n_choices = request->n > 0 ? request->n : 1;
-  made->arena = al_arena_new(ARENA_CAP);
-  if (made->arena == nullptr)
-    return al_fail_oom(err, sizeof *made);
+  AL_TRY(al_task_init(&made->task, nullptr, request->cancel, err));
   AL_TRY(copy_all(made, err));
-  made->choices = al_arena_array(made->arena, (size_t)made->n_choices, sizeof *made->choices);
+  made->choices = al_arena_array(made->task.arena, (size_t)made->n_choices, sizeof *made->choices);
   if (made->choices == nullptr)
     return al_fail_oom(err, (size_t)made->n_choices * sizeof *made->choices);
   for (int i = 0; i < made->n_choices; i++)
@@ -176,8 +171,7 @@ void al_text_job_free(struct al_text_job *job)
   al_prompt_done(&job->prompt);
   al_json_doc_free(job->chat);
   al_json_doc_free(job->schema);
-  al_cancel_unref(job->request.cancel);
-  al_arena_free(job->arena);
+  al_task_fini(&job->task);
   al_mutex_done(&job->mutex);
   al_free(job);
 }

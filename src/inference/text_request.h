@@ -31,7 +31,6 @@ struct al_text_choice {
 struct al_text_job {
   struct al_task task; /* first */
   struct al_store *store;
-  struct al_arena *arena; /* its copies of what was submitted */
   struct al_text_request request;
   struct al_str chat_json, schema_json; /* data nullptr: none */
 

@@ -6,12 +6,9 @@
 #include "inference/pieces.h"
 #include "inference/text_model.h"
 
-constexpr size_t ARENA_CAP = (size_t)256 << 20;
-
 struct token_task {
-  struct al_task task; /* first */
-  struct al_arena *arena;
-  struct al_token_request request; /* strings in the arena */
+  struct al_task task;             /* first */
+  struct al_token_request request; /* strings in the task's arena */
   struct al_str chat_json;         /* data nullptr: none */
   /* the answer */
   struct al_tokens tokens;
@@ -26,8 +23,7 @@ static void free_task(struct token_task *task)
   al_free(task->tokens.ids);
   al_free(task->pieces);
   al_buf_done(&task->bytes);
-  al_cancel_unref(task->request.cancel);
-  al_arena_free(task->arena);
+  al_task_fini(&task->task);
   al_free(task);
 }
 AL_DEFINE_CLEANUP(struct token_task, free_task)
@@ -35,7 +31,7 @@ AL_DEFINE_CLEANUP(struct token_task, free_task)
 static void finish(struct token_task *task, const struct al_token_result *result)
 {
   struct al_task_runner *runner = task->task.runner;
-  al_task_release(&task->task, 0, 0);
+  al_task_release(&task->task, &(struct al_pool_use){});
   task->request.done(task->request.user, result);
   free_task(task);
   al_task_done(runner);
@@ -104,7 +100,7 @@ static enum al_code count(struct token_task *task, const struct al_loaded *loade
 static enum al_code work(struct token_task *task, const struct al_loaded *loaded, struct al_err *err)
 {
   AL_TRY(al_task_still_wanted(&task->task, err));
-  if (loaded->engine->text == nullptr)
+  if (loaded->scheduler == nullptr)
     return al_fail(err, AL_UNSUPPORTED, "'%s' is no text model", task->request.model);
   switch (task->request.task) {
   case AL_TASK_TOKENIZE: return tokenize(task, loaded, err);
@@ -141,11 +137,9 @@ static enum al_code copy_all(struct token_task *task, struct al_err *err)
 {
   struct al_token_request *request = &task->request;
   AL_CLEANUP(al_buf_done) struct al_buf json = {};
-  struct al_str model = al_str(request->model);
-  AL_TRY(al_task_copy_str(task->arena, &model, err));
-  request->model = model.data;
-  AL_TRY(al_task_copy_str(task->arena, &request->text, err));
-  int32_t *ids = al_arena_array(task->arena, request->tokens.count, sizeof *ids);
+  AL_TRY(al_task_copy_name(&task->task, &request->model, err));
+  AL_TRY(al_task_copy_str(&task->task, &request->text, err));
+  int32_t *ids = al_arena_array(task->task.arena, request->tokens.count, sizeof *ids);
   if (ids == nullptr)
     return al_fail_oom(err, request->tokens.count * sizeof *ids);
   if (request->tokens.count > 0)
@@ -157,7 +151,7 @@ static enum al_code copy_all(struct token_task *task, struct al_err *err)
   AL_TRY(al_buf_check(&json, err));
   request->chat = nullptr; /* was borrowed */
   task->chat_json = al_buf_view(&json);
-  return al_task_copy_str(task->arena, &task->chat_json, err);
+  return al_task_copy_str(&task->task, &task->chat_json, err);
 }
 
 enum al_code al_tokens_submit(struct al_task_runner *runner, const struct al_token_request *request, struct al_err *err)
@@ -170,11 +164,7 @@ enum al_code al_tokens_submit(struct al_task_runner *runner, const struct al_tok
   if (task == nullptr)
     return al_fail_oom(err, sizeof *task);
   task->request = *request;
-  task->request.cancel = task->task.waiter.cancel = al_cancel_ref(request->cancel);
-  task->task.ops = &ops;
-  task->arena = al_arena_new(ARENA_CAP);
-  if (task->arena == nullptr)
-    return al_fail_oom(err, sizeof *task);
+  AL_TRY(al_task_init(&task->task, &ops, request->cancel, err));
   AL_TRY(copy_all(task, err));
   AL_TRY(al_task_start(runner, &task->task, task->request.model, err));
   task = nullptr;
