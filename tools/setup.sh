@@ -9,7 +9,7 @@ set -eu
 
 BUILD="gcc binutils libc6-dev make meson ninja-build pkg-config libllama-dev libggml-dev libuv1-dev libllhttp-dev
  libwslay-dev libssl-dev libsqlite3-dev libyyjson-dev libutf8proc-dev libedit-dev libcmocka-dev libwhisper-dev libespeak-ng-dev espeak-ng-data
- libavformat-dev libavcodec-dev libswresample-dev libseccomp-dev curl ca-certificates"
+ libsonic-dev libavformat-dev libavcodec-dev libswresample-dev libseccomp-dev curl ca-certificates"
 TEST="g++ clang-22 clang-format-22 clang-tidy-22 libclang-rt-22-dev python3 python3-openai python3-pytest
  python3-websockets nodejs npm openssl procps ffmpeg"
 ORACLE="python3-torch libopenblas0-pthread python3-transformers python3-tokenizers python3-safetensors python3-gguf
@@ -49,6 +49,7 @@ aLLM's set-up knows Debian 12, 13 and 14 (and what is newer). On this system ple
   libllama 0.7, libggml 0.27         llama-cpp-devel ggml-devel    llama.cpp              llama.cpp ggml
   libwhisper 1.9                     whisper-cpp-devel             whisper.cpp            whisper-cpp
   eSpeak NG                          espeak-ng-devel               espeak-ng              espeak-ng
+  libsonic                           sonic-devel                   libsonic (AUR)         libsonic
   FFmpeg 9, libseccomp               ffmpeg-devel libseccomp-devel ffmpeg libseccomp      ffmpeg
   libuv                              libuv-devel                   libuv                  libuv
   llhttp 9                           llhttp-devel                  llhttp                 llhttp
