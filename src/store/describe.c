@@ -76,8 +76,11 @@ enum al_code al_describe(struct al_model_descriptor *model, bool *is_hidden, str
                         "model's safetensors files, or convert it to safetensors",
                         model->n_files > 0 ? al_path_last(model->files[0]) : model->directory);
     break;
+  case AL_FORMAT_NONE: /* the voice alone */
+    model->type = AL_TYPE_TTS;
+    AL_TRY(al_describe_set(&model->architecture, "espeak-ng", err));
+    break;
   case AL_FORMAT_GGML:
-  case AL_FORMAT_NONE:
   case AL_FORMAT_UNKNOWN:
   case AL_FORMAT_COUNT: al_describe_problem(model, AL_UNSUPPORTED, "no known model format"); break;
   }

@@ -98,6 +98,8 @@ unsigned al_family_capabilities(enum al_model_type type)
 
 const char *al_family_runtime(enum al_model_format format, enum al_model_type type)
 {
+  if (format == AL_FORMAT_NONE)
+    return "espeak_ng";
   bool is_text = type == AL_TYPE_LLM || type == AL_TYPE_EMBEDDING || type == AL_TYPE_VISION;
   if (!is_text)
     return "";

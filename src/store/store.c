@@ -132,6 +132,13 @@ static void end_scan(struct al_store *store, struct catalog *catalog)
   unref_catalog(store, old);
 }
 
+/* The voice that the program brings without a file. */
+static enum al_code add_voice(struct al_found_list *list, struct al_err *err)
+{
+  const struct al_found_as as = { "espeak", "", AL_FORMAT_NONE, true };
+  return al_found_add(list, &as, err);
+}
+
 static enum al_code walk_everything(struct al_store *store, struct al_found_list *list, struct al_err *err)
 {
   for (size_t i = 0; i < store->n_registered; i++)
@@ -146,7 +153,7 @@ static enum al_code walk_everything(struct al_store *store, struct al_found_list
   if (store->builtin_directory != nullptr &&
       al_path_absolute(path, sizeof path, store->builtin_directory, nullptr) == AL_OK)
     AL_TRY(al_walk_models(path, true, list, err));
-  return AL_OK;
+  return store->builtin_directory != nullptr ? add_voice(list, err) : AL_OK;
 }
 
 /* Takes over the description made earlier from the same files, or reads them. */

@@ -10,7 +10,8 @@ struct al_store;
 struct al_store_options {
   const char *const *directories; /* searched in order; an id found twice belongs to the first */
   size_t n_directories;
-  const char *builtin_directory; /* the tiny models shipped with the program, or nullptr */
+  const char *builtin_directory; /* the tiny models shipped with the program; the voice "espeak" comes with them.
+                                    nullptr: none */
   const char *hf_cache;          /* Hugging Face hub cache ("~/.cache/huggingface/hub"), or nullptr */
 };
 

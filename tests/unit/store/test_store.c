@@ -414,10 +414,15 @@ static void gives_ids_to_the_first_directory(void **state)
   assert_int_equal(al_store_new(&options, &store, nullptr), AL_OK);
   struct al_model_list list = {};
   assert_int_equal(al_store_list(store, &list, nullptr), AL_OK);
-  assert_int_equal(list.count, 3);
-  assert_string_equal(list.items[0]->id, "other");
-  assert_string_equal(list.items[1]->architecture, "llama");
-  assert_true(!list.items[1]->builtin && list.items[2]->builtin);
+  assert_int_equal(list.count, 4);
+  const struct al_model_descriptor *voice = list.items[0]; /* has no file */
+  assert_string_equal(voice->id, "espeak");
+  assert_string_equal(voice->runtime, "espeak_ng");
+  assert_true(voice->builtin && voice->type == AL_TYPE_TTS && voice->format == AL_FORMAT_NONE);
+  assert_true(voice->capabilities == AL_CAN_SPEAK && voice->n_files == 0 && voice->problem.code == AL_OK);
+  assert_string_equal(list.items[1]->id, "other");
+  assert_string_equal(list.items[2]->architecture, "llama");
+  assert_true(!list.items[2]->builtin && list.items[3]->builtin);
   al_store_list_free(&list);
 }
 
