@@ -13,9 +13,11 @@
 static const struct al_engine *const engines[] = { &al_engine_fake };
 static _Atomic uint64_t available = UINT64_MAX / 2;
 
+static _Atomic uint64_t weights_bytes; /* what a loaded model takes of it */
+
 static uint64_t say_available(void *)
 {
-  return available;
+  return available - weights_bytes * (al_fake_counts.n_loads - al_fake_counts.n_unloads);
 }
 
 /* One who waits for a model, or for a load or an unload to be done. */
@@ -128,6 +130,7 @@ static int reset(void **)
   (void)al_alloc_fail_at(0);
   al_fake_reset();
   available = UINT64_MAX / 2;
+  weights_bytes = 0;
   stand_in_gone = nullptr;
   return 0;
 }
@@ -191,6 +194,128 @@ static void a_failed_load_is_told_to_all_and_can_be_tried_again(void **)
   al_pool_free(pool);
 }
 
+static int n_waiting_for(struct al_pool *pool, const char *id)
+{
+  struct al_pool_status status;
+  al_pool_status(pool, id, &status);
+  return status.n_waiting;
+}
+
+/* Otherwise a model that cannot be loaded would be "overloaded" one day. */
+static void who_waited_for_a_failed_load_waits_no_more(void **)
+{
+  struct al_pool *pool = open_pool(0);
+  al_fake_knobs.load_code = AL_LOAD_FAILED;
+  for (int i = 0; i < 10; i++) { /* more than may wait */
+    struct waiting waiting;
+    struct al_pool_model *lease;
+    struct al_err err = {};
+    waiting_init(&waiting);
+    assert_int_equal(al_pool_acquire(pool, "fake", &waiting.waiter, &lease, &err), AL_OK);
+    wait_for(&waiting);
+    assert_int_equal(waiting.err.code, AL_LOAD_FAILED);
+    waiting_done(&waiting);
+  }
+  assert_int_equal(n_waiting_for(pool, "fake"), 0);
+  al_pool_free(pool);
+}
+
+static void a_place_counts_and_loads_nothing(void **)
+{
+  struct al_pool *pool = open_pool(0);
+  struct al_pool_model *places[9], *lease;
+  struct waiting waiting;
+  struct al_err err = {};
+  for (int i = 0; i < 8; i++)
+    assert_int_equal(al_pool_enter(pool, "fake", &places[i], &err), AL_OK);
+  assert_int_equal(al_pool_enter(pool, "fake", &places[8], &err), AL_OOM_RAM);
+  assert_string_equal(err.reason, "overloaded");
+  assert_int_equal(al_pool_enter(pool, "nothing", &places[8], &err), AL_NOT_FOUND);
+  assert_int_equal(n_waiting_for(pool, "fake"), 8);
+  assert_int_equal(state_of(pool, "fake"), AL_MODEL_UNLOADED);
+  for (int i = 1; i < 8; i++)
+    al_pool_leave(places[i]);
+  assert_int_equal(n_waiting_for(pool, "fake"), 1);
+  assert_int_equal(al_fake_counts.n_loads, 0);
+  waiting_init(&waiting);
+  assert_int_equal(al_pool_claim(places[0], &waiting.waiter, &lease, &err), AL_OK);
+  if (lease == nullptr) {
+    wait_for(&waiting);
+    lease = waiting.lease;
+  }
+  assert_non_null(lease);
+  assert_int_equal(n_waiting_for(pool, "fake"), 1);
+  give_back(lease);
+  assert_int_equal(n_waiting_for(pool, "fake"), 0);
+  waiting_done(&waiting);
+  assert_int_equal(al_pool_enter(pool, "fake", &places[0], &err), AL_OK);
+  al_pool_stop(pool);
+  waiting_init(&waiting);
+  assert_int_equal(al_pool_claim(places[0], &waiting.waiter, &lease, &err), AL_CANCELLED);
+  assert_string_equal(err.reason, "shutting_down");
+  al_pool_leave(places[0]);
+  waiting_done(&waiting);
+  al_pool_free(pool);
+}
+
+/* --- models without text ---------------------------------------------------------------------------------------- */
+
+static void a_model_without_text_has_a_worker(void **)
+{
+  struct al_pool *pool = open_pool(0);
+  static const char *const ids[] = { "fake-whisper", "fake-voice" };
+  al_fake_knobs.weights_bytes = 12345;
+  for (size_t i = 0; i < AL_COUNT(ids); i++) {
+    struct al_pool_model *lease = lease_now(pool, ids[i]);
+    const struct al_loaded *loaded = al_pool_loaded(lease);
+    assert_null(loaded->scheduler);
+    assert_non_null(loaded->worker);
+    assert_int_equal(loaded->info.n_ctx, 0);
+    al_pool_started(lease);
+    al_pool_release(lease, &(struct al_pool_use){ .started = true, .audio_s = 1.5, .n_completion = 7 });
+    struct al_pool_status status;
+    al_pool_status(pool, ids[i], &status);
+    assert_int_equal(status.memory_bytes, 12345);
+    assert_int_equal(status.n_ctx, 0);
+    assert_true(status.audio_s == 1.5);
+    assert_int_equal(status.n_completion_tokens, 7);
+    unload_and_wait(pool, ids[i]);
+    al_pool_status(pool, ids[i], &status);
+    assert_int_equal(status.memory_bytes, 0);
+  }
+  assert_null(al_pool_loaded(lease_now(pool, "fake"))->worker);
+  al_pool_free(pool);
+}
+
+/* An idle model of either kind makes room for one of the other; one in use does not. */
+static void check_room(const char *first, const char *second)
+{
+  struct al_pool *pool = open_pool(0);
+  struct waiting waiting;
+  al_fake_knobs.weights_bytes = weights_bytes = (uint64_t)6 << 20;
+  available = (uint64_t)10 << 20;
+  struct al_pool_model *lease = lease_now(pool, first), *none;
+  waiting_init(&waiting);
+  assert_int_equal(al_pool_acquire(pool, second, &waiting.waiter, &none, nullptr), AL_OK);
+  wait_for(&waiting);
+  assert_int_equal(waiting.err.code, AL_OOM_RAM);
+  waiting_done(&waiting);
+  assert_int_equal(state_of(pool, first), AL_MODEL_READY);
+  give_back(lease);
+  give_back(lease_now(pool, second));
+  assert_int_equal(state_of(pool, first), AL_MODEL_UNLOADED);
+  assert_int_equal(state_of(pool, second), AL_MODEL_READY);
+  al_pool_free(pool);
+  assert_int_equal(al_fake_counts.n_loads, al_fake_counts.n_unloads);
+}
+
+static void idle_models_make_room_for_those_of_the_other_kind(void **)
+{
+  check_room("fake-whisper", "fake");
+  check_room("fake", "fake-whisper");
+  check_room("fake-voice", "fake-whisper");
+}
+
 static void unknown_broken_and_alien_models_are_refused_at_once(void **)
 {
   struct al_pool *pool = open_pool(0);
@@ -250,6 +375,25 @@ static void who_gave_up_is_answered_before_the_load_ends(void **)
   al_cancel_unref(leaves.waiter.cancel);
   waiting_done(&stays);
   waiting_done(&leaves);
+}
+
+/* Nor does it wait for its load to begin: the one before it is still going. */
+static void who_gave_up_before_asking_is_answered(void **)
+{
+  struct al_pool *pool = open_pool(0);
+  struct waiting waiting;
+  struct al_pool_model *lease;
+  al_fake_knobs.load_ns = 60'000'000'000;
+  waiting_init(&waiting);
+  waiting.waiter.cancel = al_cancel_new();
+  al_cancel_fire(waiting.waiter.cancel, AL_TIMEOUT);
+  assert_int_equal(al_pool_acquire(pool, "fake", &waiting.waiter, &lease, nullptr), AL_OK);
+  wait_for(&waiting);
+  assert_int_equal(waiting.err.code, AL_CANCELLED);
+  assert_int_equal(n_waiting_for(pool, "fake"), 0);
+  al_cancel_unref(waiting.waiter.cancel);
+  waiting_done(&waiting);
+  al_pool_free(pool);
 }
 
 static void an_unload_waits_for_leases_and_the_next_loads_again(void **)
@@ -441,9 +585,14 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(loads_once_for_all_who_ask, reset),
     cmocka_unit_test_setup(a_failed_load_is_told_to_all_and_can_be_tried_again, reset),
+    cmocka_unit_test_setup(who_waited_for_a_failed_load_waits_no_more, reset),
+    cmocka_unit_test_setup(a_place_counts_and_loads_nothing, reset),
+    cmocka_unit_test_setup(a_model_without_text_has_a_worker, reset),
+    cmocka_unit_test_setup(idle_models_make_room_for_those_of_the_other_kind, reset),
     cmocka_unit_test_setup(unknown_broken_and_alien_models_are_refused_at_once, reset),
     cmocka_unit_test_setup(too_many_waiting_are_refused, reset),
     cmocka_unit_test_setup(who_gave_up_is_answered_before_the_load_ends, reset),
+    cmocka_unit_test_setup(who_gave_up_before_asking_is_answered, reset),
     cmocka_unit_test_setup(an_unload_waits_for_leases_and_the_next_loads_again, reset),
     cmocka_unit_test_setup(load_and_unload_on_request, reset),
     cmocka_unit_test_setup(an_unload_is_answered_though_a_load_comes_at_once, reset),
