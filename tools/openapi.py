@@ -21,7 +21,7 @@ READERS = {
     "al_api_read_int": {"type": "integer"}, "al_api_read_int64": {"type": "integer"},
     "al_api_read_float": {"type": "number"}, "al_api_check_str": {"type": "string"},
     "al_api_read_model": {"type": "string"}, "al_api_ollama_read_model": {"type": "string"},
-    "al_api_check_false": {"const": False}, "read_echo": {"type": "string"}, "read_str": {"type": "string"},
+    "al_api_check_false": {"const": False}, "al_api_read_chars": {"type": "string"}, "read_echo": {"type": "string"}, "read_str": {"type": "string"},
 }
 
 
@@ -95,7 +95,17 @@ def routes():
     return [(method.lower(), path.replace("...}", "}")) for method, path in found]
 
 
+def form_schema(endpoint):
+    """Of multipart/form-data: an array's fields are called "name[]", and the files stand beside the fields."""
+    schema = request_schema(endpoint)
+    fields = {name + "[]" if part.get("type") == "array" else name: part for name, part in schema["properties"].items()}
+    files = {name: {"type": "string", "format": "binary"} for name in endpoint["form"]}
+    return {**schema, "properties": dict(sorted({**fields, **files}.items()))}
+
+
 def answer(name):
+    if name is None:
+        return {"description": "Bytes", "content": {}}
     return {"description": name, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}}
 
 
@@ -105,13 +115,17 @@ def operation(method, path):
            "responses": {"200": answer(endpoint["answer"])}}
     if "stream" in endpoint:
         out["responses"]["200"]["content"][endpoint["stream"]] = {"schema": {"type": "string"}}
+    for kind in endpoint.get("also", []):
+        out["responses"]["200"]["content"][kind] = {"schema": {"type": "string"}}
     out["responses"]["default"] = answer(endpoint.get("error", "Error"))
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
                   for name in re.findall(r"\{(\w+)\}", path)]
     parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in endpoint.get("query", {}).items()]
     if parameters:
         out["parameters"] = parameters
-    if "tables" in endpoint:
+    if "form" in endpoint:
+        out["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form_schema(endpoint)}}}
+    elif "tables" in endpoint:
         out["requestBody"] = {"required": True, "content": {"application/json": {"schema": request_schema(endpoint)}}}
     return out
 

@@ -62,6 +62,12 @@ PARAMETERS = {
     "output_format": OBJECT, "context_management": OBJECT, "cache_control": OBJECT, "options": OBJECT, "format": {"anyOf": [string(), OBJECT]},
     "think": {"anyOf": [boolean(), {"enum": ["low", "medium", "high"]}]}, "keep_alive": {"anyOf": [string(), number()]},
     "images": {"type": "array", "maxItems": 0},
+    "audio_transcription.response_format": {"enum": ["json", "text", "srt", "verbose_json", "vtt"]},
+    "audio_transcription.prompt": string(), "timestamp_granularities": array({"enum": ["word", "segment"]}),
+    "audio_speech.input": {"type": "string", "minLength": 1, "maxLength": 100000},
+    "voice": {"anyOf": [string(), record({"id": string()})]},
+    "audio_speech.response_format": {"enum": ["mp3", "opus", "aac", "flac", "wav", "pcm"]},
+    "stream_format": {"enum": ["audio", "sse"]},
 }
 
 COMPONENTS = {
@@ -104,6 +110,15 @@ ANSWERS = {
         "choices": array(record({"index": integer(), "text": string(), "finish_reason": {"enum": ["stop", "length"]},
                                  "logprobs": nullable(OBJECT)})),
         "usage": ref("Usage")}),
+    "Transcription": record(
+        {"text": string(), "usage": record({"type": {"const": "duration"}, "seconds": integer()})},
+        task={"enum": ["transcribe", "translate"]}, language=string(), duration=number(),
+        segments=array(record({"id": integer(), "seek": integer(), "start": number(), "end": number(), "text": string(),
+                               "tokens": TOKENS, "temperature": number(), "avg_logprob": number(),
+                               "compression_ratio": number(), "no_speech_prob": number()})),
+        words=array(record({"word": string(), "start": number(), "end": number()}))),
+    "Voices": record({"object": {"const": "list"}, "model": string(), "data": array(record(
+        {"id": string(), "object": {"const": "voice"}, "name": string(), "language": string(), "gender": string()}))}),
     "Response": record({
         "id": string(), "object": {"const": "response"}, "created_at": integer(), "completed_at": nullable(integer()),
         "status": {"enum": ["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]},
@@ -168,6 +183,7 @@ OLLAMA = {"error": "OllamaError", "required": ["model"]}
 MODEL = ["model"]
 
 # None: not a request and its answer (the WebSocket, which docs/api.md describes).
+SUBTITLES = ["text/plain", "application/x-subrip", "text/vtt"]
 ENDPOINTS = {
     "post /v1/chat/completions": {"summary": "OpenAI's Chat Completions", "tables": ["chat.own", TEXT],
                                   "required": ["model", "messages"], "answer": "ChatCompletion", "stream": SSE},
@@ -200,6 +216,18 @@ ENDPOINTS = {
                             "required": ["model", "input"], "answer": "Embeddings"},
     "post /v1/rerank": {"summary": "Documents by their relevance to a query", "tables": ["rerank.params"],
                         "required": ["model", "query", "documents"], "answer": "Ranking"},
+    "post /v1/audio/transcriptions": {
+        "summary": "Speech to text", "answer": "Transcription", "required": ["file", "model"], "form": ["file"],
+        "tables": ["audio_transcription.shared_params", "audio_transcription.transcription_params"], "stream": SSE,
+        "also": SUBTITLES},
+    "post /v1/audio/translations": {
+        "summary": "Speech to English text", "answer": "Transcription", "required": ["file", "model"], "form": ["file"],
+        "tables": ["audio_transcription.shared_params"], "stream": SSE, "also": SUBTITLES},
+    "post /v1/audio/speech": {
+        "summary": "Text to speech", "answer": None, "required": ["model", "input"], "tables": ["audio_speech.params"],
+        "stream": SSE, "also": ["audio/mpeg", "audio/ogg", "audio/aac", "audio/flac", "audio/wav", "audio/pcm"]},
+    "get /v1/audio/voices": {"summary": "The voices of a model that speaks", "answer": "Voices",
+                             "query": {"model": string()}},
     "post /tokenize": {"summary": "Text to tokens", "tables": ["tokens.tokenize_params"], "required": [],
                        "answer": "Tokens"},
     "post /detokenize": {"summary": "Tokens to text", "tables": ["tokens.detokenize_params"], "required": ["tokens"],

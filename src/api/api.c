@@ -48,6 +48,8 @@ enum al_code al_api_new(const struct al_api_options *options, struct al_api **ap
     return al_fail_oom(err, 1);
   }
   open_store(made, options);
+  if (options->data_directory != nullptr)
+    (void)snprintf(made->spool, sizeof made->spool, "%s", options->data_directory);
   *api = made;
   return AL_OK;
 }
@@ -78,6 +80,7 @@ void al_api_wait_background(struct al_api *api, int64_t deadline_ns)
 }
 
 constexpr size_t SMALL_BODY = (size_t)64 << 10;
+constexpr size_t UPLOAD = (size_t)-1; /* the server's max_upload_bytes */
 
 const struct al_http_route al_api_routes[] = {
   { AL_HTTP_POST, "/v1/chat/completions", al_api_chat, 0 },
@@ -94,6 +97,10 @@ const struct al_http_route al_api_routes[] = {
   { AL_HTTP_POST, "/v1/messages/count_tokens", al_api_anthropic_count, 0 },
   { AL_HTTP_POST, "/v1/embeddings", al_api_embeddings, 0 },
   { AL_HTTP_POST, "/v1/rerank", al_api_rerank, 0 },
+  { AL_HTTP_POST, "/v1/audio/transcriptions", al_api_transcriptions, UPLOAD, &al_api_transcription_sink },
+  { AL_HTTP_POST, "/v1/audio/translations", al_api_translations, UPLOAD, &al_api_translation_sink },
+  { AL_HTTP_POST, "/v1/audio/speech", al_api_speech, 0 },
+  { AL_HTTP_GET, "/v1/audio/voices", al_api_voices, 0 },
   { AL_HTTP_POST, "/tokenize", al_api_tokenize, 0 },
   { AL_HTTP_POST, "/detokenize", al_api_detokenize, 0 },
   { AL_HTTP_POST, "/apply-template", al_api_apply_template, 0 },

@@ -24,6 +24,7 @@ struct al_api {
   atomic_bool closed;
   struct al_response_store *responses; /* owned; nullptr: none are stored, and why: */
   char responses_problem[256];
+  char spool[4096];           /* the directory for what is too large for memory; "": the system's */
   struct al_api_lives *lives; /* owned: responses in the background */
 };
 
@@ -42,6 +43,10 @@ al_http_handler al_api_responses_count;
 al_http_handler al_api_responses_compact;
 al_http_handler al_api_embeddings;
 al_http_handler al_api_rerank;
+al_http_handler al_api_transcriptions;
+al_http_handler al_api_translations;
+al_http_handler al_api_speech;
+al_http_handler al_api_voices;
 al_http_handler al_api_tokenize;
 al_http_handler al_api_detokenize;
 al_http_handler al_api_apply_template;
@@ -60,6 +65,10 @@ al_http_handler al_api_status;
 al_http_handler al_api_openapi;
 al_http_handler al_api_load;
 al_http_handler al_api_unload;
+
+/* How the bodies of uploads come in. */
+extern const struct al_http_body_sink al_api_transcription_sink;
+extern const struct al_http_body_sink al_api_translation_sink;
 
 /* Middleware. */
 bool al_api_auth_before(struct al_http_exchange *exchange, void *app);

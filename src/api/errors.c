@@ -9,6 +9,7 @@
 const struct al_api_error al_api_errors[] = {
   { AL_INVALID_REQUEST, "context_length_exceeded", 400, INVALID, "context_length_exceeded", 0, true },
   { AL_INVALID_REQUEST, "unsupported_media_type", 415, INVALID, "unsupported_media_type", 0, true },
+  { AL_OOM_RAM, "disk_full", 507, SERVER, "disk_full", 0, true },
   { AL_OOM_RAM, "overloaded", 503, SERVER, "overloaded", 1, false },
   { AL_CANCELLED, "shutting_down", 503, SERVER, "shutting_down", 2, false },
   { AL_UNSUPPORTED, "model_quarantined", 503, SERVER, "model_quarantined", 0, true },
@@ -70,11 +71,23 @@ void al_api_error_message(const struct al_err *err, char *message, size_t size)
   message[length] = '\0';
 }
 
+/* What is found where nobody knows how the request named it. */
+static const struct {
+  const char *reason, *param;
+} reason_params[] = {
+  { "model_not_found", "model" }, { "empty_file", "file" },    { "no_audio", "file" },
+  { "unknown_media", "file" },    { "corrupt_media", "file" }, { "audio_too_long", "file" },
+  { "unknown_voice", "voice" },
+};
+
 const char *al_api_error_param(const struct al_err *err)
 {
   if (err->param[0] != '\0')
     return err->param;
-  return al_streq(err->reason, "model_not_found") ? "model" : nullptr;
+  for (size_t i = 0; i < AL_COUNT(reason_params); i++)
+    if (al_streq(err->reason, reason_params[i].reason))
+      return reason_params[i].param;
+  return nullptr;
 }
 
 void al_api_write_err(struct al_json_writer *w, const struct al_err *err)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 struct al_store {
-  struct al_model_descriptor *models[7]; /* sorted by id */
+  struct al_model_descriptor *models[9]; /* sorted by id */
 };
 
 static struct al_model_descriptor *make_model(const char *id, enum al_model_type type, unsigned capabilities)
@@ -75,6 +75,8 @@ struct al_store *al_fake_store_new(void)
         make_model("fake-lora", AL_TYPE_ADAPTER, 0),
         make_model("fake-lora-foreign", AL_TYPE_ADAPTER, 0),
         make_model("fake-rerank", AL_TYPE_EMBEDDING, AL_CAN_RERANK),
+        make_model("fake-voice", AL_TYPE_TTS, AL_CAN_SPEAK),
+        make_model("fake-whisper", AL_TYPE_STT, AL_CAN_TRANSCRIBE),
         make_model("org/fake", AL_TYPE_LLM, AL_CAN_CHAT | AL_CAN_COMPLETE),
     },
   };

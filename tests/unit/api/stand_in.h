@@ -15,14 +15,17 @@ struct al_http_exchange {
   const char *authorization;
   const char *api_key;
   struct al_str body;
+  void *sink; /* of an upload; borrowed */
   int n_refs;
   /* the answer */
   int status; /* 0: none yet */
+  char sent_type[48];
   char headers[512];
   struct al_buf sent; /* body, or all sends of a stream */
   int n_sends;
   bool is_streamed;
   bool is_ended;
+  bool is_plain;        /* not JSON nor server-sent events */
   int fail_sends_after; /* the client leaves after so many sends; 0: never */
   struct al_cancel *cancel;
 };
