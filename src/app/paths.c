@@ -32,6 +32,15 @@ enum al_code al_path_worker(char *out, size_t size, struct al_err *err)
   return AL_OK;
 }
 
+enum al_code al_path_media(char *out, size_t size, struct al_err *err)
+{
+  static const char *const candidates[] = { "../libexec/allm/allm-media", "allm-media" };
+  const char *chosen = getenv("ALLM_MEDIA");
+  if (chosen != nullptr && *chosen != '\0')
+    return al_path_expand(out, size, chosen, err);
+  return first_that_exists(candidates, AL_COUNT(candidates), false, out, size, err);
+}
+
 enum al_code al_path_builtin_models(char *out, size_t size, struct al_err *err)
 {
   /* A build directory first, then as installed: seen from libexec/allm, where the worker is, and from bin. */

@@ -12,6 +12,7 @@
 #include "config/options.h"
 #include "engine/preflight.h"
 #include "inference/inference.h"
+#include "media/media.h"
 #include "net/http.h"
 #include "os/file.h"
 #include "store/store.h"
@@ -221,6 +222,9 @@ static enum al_code open_all(struct worker *w, int argc, char **argv, struct al_
   AL_TRY(open_signals(w, err));
   AL_TRY(al_crash_board_open(AL_WORKER_BOARD_FD, &w->board, err));
   al_preflight_set_program("/proc/self/exe");
+  char media[4096];
+  AL_TRY(al_path_media(media, sizeof media, err));
+  al_media_set_program(media);
   AL_TRY(open_store(w, err));
   AL_TRY(open_inference(w, err));
   return open_server(w, err);
