@@ -377,7 +377,7 @@ static void who_gave_up_is_answered_before_the_load_ends(void **)
   waiting_done(&leaves);
 }
 
-/* Nor does it wait for its load to begin: the one before it is still going. */
+/* Nobody will tell of a token that has fired already. */
 static void who_gave_up_before_asking_is_answered(void **)
 {
   struct al_pool *pool = open_pool(0);

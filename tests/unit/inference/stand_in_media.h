@@ -1,0 +1,24 @@
+/* Media without processes: a file says what it is in words.
+ *
+ * "AUDIO <seconds>": so much of it. "BAD": no known container. "BUSY <seconds>": opening it goes on until somebody
+ * gives up. "CUT <seconds>": after so much its decoder dies. Empty: an empty file. What is written comes out as it is
+ * (floats), under a name that depends on the format ("mp3!"). */
+#ifndef TEST_STAND_IN_MEDIA_H
+#define TEST_STAND_IN_MEDIA_H
+
+#include "media/media.h"
+
+#include <stdatomic.h>
+
+struct stand_in_media {
+  _Atomic int n_open, most_open, n_opened; /* readers */
+  _Atomic int n_opening;                   /* in the middle of al_audio_reader_open */
+  _Atomic int n_writers;
+  _Atomic int fail_write_at; /* the n-th write from now fails with AL_INTERNAL; 0: none */
+  _Atomic bool no_writers;   /* there is no such program */
+};
+extern struct stand_in_media stand_in_media;
+
+int stand_in_file(const char *words); /* a descriptor, to be closed by the caller */
+
+#endif
