@@ -35,25 +35,18 @@ struct al_json_writer al_api_audio_open_event(struct al_buf *out, const char *ty
   return w;
 }
 
-bool al_api_audio_close_event(struct al_http_exchange *exchange, struct al_json_writer *w)
+void al_api_audio_close_event(struct al_json_writer *w)
 {
-  struct al_buf *out = w->out;
   al_jw_end(w);
-  al_buf_str(out, "\n\n");
-  bool sent = !out->failed && al_http_send(exchange, al_buf_view(out));
-  al_buf_clear(out);
-  return sent;
+  al_buf_str(w->out, "\n\n");
 }
 
-void al_api_audio_break_events(struct al_http_exchange *exchange, const struct al_err *err)
+void al_api_audio_write_err(struct al_buf *out, const struct al_err *err)
 {
-  AL_CLEANUP(al_buf_done) struct al_buf text = {};
-  al_buf_str(&text, "data: ");
-  struct al_json_writer w = al_json_writer(&text);
+  al_buf_str(out, "data: ");
+  struct al_json_writer w = al_json_writer(out);
   al_api_write_err(&w, err);
-  al_buf_str(&text, "\n\n");
-  if (!text.failed && al_http_send(exchange, al_buf_view(&text)))
-    al_http_end(exchange);
+  al_buf_str(out, "\n\n");
 }
 
 struct al_err al_api_audio_err(const struct al_api *api, const struct al_err *err)

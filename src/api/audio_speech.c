@@ -2,6 +2,7 @@
 #include "api/audio.h"
 #include "api/body.h"
 #include "api/errors.h"
+#include "api/outflow.h"
 #include "api/text_params.h"
 #include "codec/base64.h"
 #include "codec/utf8.h"
@@ -17,9 +18,10 @@ struct speech {
   float speed;
   enum al_audio_format format;
   bool as_events;
-  struct al_buf out; /* scratch: the event being written */
-  bool has_begun;    /* the answer: its status has been sent */
-  bool is_gone;      /* the client does not read any more */
+  struct al_buf out;              /* scratch: the event being written */
+  struct al_api_outflow *outflow; /* the exchange's */
+  bool has_begun;                 /* the answer: its status has been sent */
+  bool is_gone;                   /* the client does not read any more */
 };
 
 static void speech_free(struct speech *job)
@@ -123,20 +125,28 @@ static void begin(struct speech *job)
     al_http_begin(job->job.exchange, 200, al_audio_format_content_type(job->format));
 }
 
+static void send_event(struct speech *job, struct al_json_writer *w)
+{
+  al_api_audio_close_event(w);
+  job->is_gone = job->out.failed || !al_api_outflow_send(job->outflow, al_buf_view(&job->out));
+  al_buf_clear(&job->out);
+}
+
 static void on_bytes(struct speech *job, struct al_str bytes)
 {
   begin(job);
   if (job->is_gone)
     return;
   if (!job->as_events) {
-    job->is_gone = !al_http_send(job->job.exchange, bytes);
+    job->is_gone = !al_api_outflow_send(job->outflow, bytes);
     return;
   }
   AL_CLEANUP(al_buf_done) struct al_buf text = {};
   al_base64_encode(&text, bytes);
   struct al_json_writer w = al_api_audio_open_event(&job->out, "speech.audio.delta");
   al_jw_kv_str_n(&w, "audio", al_buf_view(&text));
-  job->is_gone = text.failed || !al_api_audio_close_event(job->job.exchange, &w);
+  send_event(job, &w);
+  job->is_gone |= text.failed;
 }
 
 /* A voice that is no language model reads and writes no tokens. */
@@ -149,7 +159,7 @@ static void send_done(struct speech *job)
   al_jw_kv_int(&w, "output_tokens", 0);
   al_jw_kv_int(&w, "total_tokens", 0);
   al_jw_end(&w);
-  job->is_gone = !al_api_audio_close_event(job->job.exchange, &w);
+  send_event(job, &w);
 }
 
 static void on_done(struct speech *job)
@@ -158,20 +168,28 @@ static void on_done(struct speech *job)
   al_api_audio_log(&job->job, "speech", 0, nullptr);
   if (job->as_events && !job->is_gone)
     send_done(job);
-  if (!job->is_gone)
-    al_http_end(job->job.exchange);
+  if (job->is_gone)
+    al_api_outflow_break(job->outflow);
+  else
+    al_api_outflow_end(job->outflow);
 }
 
 /* Sound that has begun cannot carry an error: the connection breaks before its end, so that nobody takes the half for
- * the whole. That is what an exchange does that is let go without al_http_end. */
+ * the whole. */
 static void fail(struct speech *job, const struct al_err *err)
 {
   struct al_err told = al_api_audio_err(job->api, err);
   al_api_audio_log(&job->job, "speech", 0, &told);
   if (!job->has_begun)
     al_api_reply_err(job->job.exchange, &told);
-  else if (job->as_events)
-    al_api_audio_break_events(job->job.exchange, &told);
+  if (job->has_begun && job->as_events && !job->is_gone) {
+    al_api_audio_write_err(&job->out, &told);
+    if (!job->out.failed && al_api_outflow_send(job->outflow, al_buf_view(&job->out))) {
+      al_api_outflow_end(job->outflow);
+      return;
+    }
+  }
+  al_api_outflow_break(job->outflow);
 }
 
 static void on_event(void *user, const struct al_audio_event *event)
@@ -206,6 +224,7 @@ static enum al_code run(struct al_http_exchange *exchange, const struct al_api *
   job->format = AL_AUDIO_MP3;
   AL_TRY(al_api_params_read(&(struct al_api_param_table){ params, AL_COUNT(params) }, 1, al_json_root(body), job, err));
   AL_TRY(check(job, err));
+  AL_TRY(al_api_outflow_new(exchange, api, &job->outflow, err));
   struct al_speech_request request = {
     .model = made->model,
     .text = al_json_str(job->input),
@@ -215,9 +234,12 @@ static enum al_code run(struct al_http_exchange *exchange, const struct al_api *
     .on_event = on_event,
     .user = job,
   };
-  AL_TRY(al_inference_speak(api->inference, &request, err));
-  (void)AL_TAKE(job);
-  return AL_OK;
+  enum al_code code = al_inference_speak(api->inference, &request, err);
+  if (code == AL_OK)
+    (void)AL_TAKE(job);
+  else
+    al_api_outflow_break(job->outflow);
+  return code;
 }
 
 void al_api_speech(struct al_http_exchange *exchange, void *app)

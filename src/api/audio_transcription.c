@@ -158,9 +158,16 @@ static enum al_code find_file(const struct al_api_upload *upload, struct al_medi
 
 /* --- the answer -------------------------------------------------------------------------------------------------- */
 
+static void send_out(struct transcription *job)
+{
+  job->is_gone |= job->out.failed || !al_http_send(job->job.exchange, al_buf_view(&job->out));
+  al_buf_clear(&job->out);
+}
+
 static void send_event(struct transcription *job, struct al_json_writer *w)
 {
-  job->is_gone |= !al_api_audio_close_event(job->job.exchange, w);
+  al_api_audio_close_event(w);
+  send_out(job);
 }
 
 static void send_delta(struct transcription *job)
@@ -215,10 +222,15 @@ static void fail(struct transcription *job, const struct al_err *err)
 {
   struct al_err told = al_api_audio_err(job->api, err);
   al_api_audio_log(&job->job, "transcription", 0, &told);
-  if (job->is_streaming)
-    al_api_audio_break_events(job->job.exchange, &told);
-  else
+  if (!job->is_streaming) {
     al_api_reply_err(job->job.exchange, &told);
+    return;
+  }
+  al_buf_clear(&job->out);
+  al_api_audio_write_err(&job->out, &told);
+  send_out(job);
+  if (!job->is_gone)
+    al_http_end(job->job.exchange);
 }
 
 /* The clients' types of this event count tokens. What is heard is none: its seconds stand beside them. */

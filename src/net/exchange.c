@@ -41,6 +41,8 @@ void al_net_exchange_release(struct al_http_exchange *exchange)
     return;
   if (exchange->sink != nullptr)
     exchange->match.route->sink->free(exchange->sink);
+  if (exchange->pump_ops != nullptr)
+    exchange->pump_ops->free(exchange->pump);
   al_buf_done(&exchange->text);
   al_buf_done(&exchange->body);
   al_buf_done(&exchange->extra);

@@ -66,6 +66,8 @@ struct al_http_exchange {
   struct al_buf out;   /* framed bytes that the loop has not taken yet */
   size_t n_in_flight;  /* taken by the loop, not yet by the client's kernel */
   size_t max_queued_bytes;
+  const struct al_http_pump *pump_ops; /* nullptr: none */
+  void *pump;
   bool chunked;
   bool gone;           /* the connection is lost or was given up: nothing can be sent */
   bool broken;         /* the answer ends before its end: the connection must close without the last chunk */

@@ -147,4 +147,14 @@ void al_http_begin(struct al_http_exchange *exchange, int status, const char *co
 bool al_http_send(struct al_http_exchange *exchange, struct al_str bytes);
 void al_http_end(struct al_http_exchange *exchange);
 
+/* For an answer that is made faster than a client may read it: al_http_send gives up a client for which too much waits,
+ * so its producer keeps what there is no room for, and sends it from `room`. */
+struct al_http_pump {
+  void (*room)(
+      void *pump); /* on the loop's thread, whenever all that was sent has left, and when the client has gone */
+  void (*free)(void *pump); /* with the exchange, on whichever thread that ends; once */
+};
+void al_http_set_pump(struct al_http_exchange *exchange, const struct al_http_pump *ops, void *pump); /* once */
+bool al_http_has_room(struct al_http_exchange *exchange); /* less than half of max_queued_bytes waits */
+
 #endif

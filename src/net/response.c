@@ -231,10 +231,37 @@ bool al_net_response_unposted(struct al_http_exchange *exchange)
   return exchange->gone;
 }
 
-void al_net_response_sent(struct al_http_exchange *exchange)
+void al_http_set_pump(struct al_http_exchange *exchange, const struct al_http_pump *ops, void *pump)
 {
   AL_LOCKED(&exchange->lock);
+  assert(exchange->pump_ops == nullptr);
+  exchange->pump_ops = ops;
+  exchange->pump = pump;
+}
+
+bool al_http_has_room(struct al_http_exchange *exchange)
+{
+  AL_LOCKED(&exchange->lock);
+  return exchange->out.size + exchange->n_in_flight < exchange->max_queued_bytes / 2;
+}
+
+/* Without the lock. The connection's hold keeps the exchange, and with it the pump. */
+static void tell_pump(struct al_http_exchange *exchange)
+{
+  al_mutex_lock(&exchange->lock);
+  const struct al_http_pump *ops = exchange->pump_ops;
+  void *pump = exchange->pump;
+  al_mutex_unlock(&exchange->lock);
+  if (ops != nullptr)
+    ops->room(pump);
+}
+
+void al_net_response_sent(struct al_http_exchange *exchange)
+{
+  al_mutex_lock(&exchange->lock);
   exchange->n_in_flight = 0;
+  al_mutex_unlock(&exchange->lock);
+  tell_pump(exchange);
 }
 
 enum al_net_answer al_net_response_drop(struct al_http_exchange *exchange)
@@ -246,6 +273,7 @@ enum al_net_answer al_net_response_drop(struct al_http_exchange *exchange)
   al_mutex_unlock(&exchange->lock);
   if (before != AL_NET_ANSWERED)
     al_cancel_fire(exchange->cancel, AL_CANCELLED);
+  tell_pump(exchange);
   return before;
 }
 

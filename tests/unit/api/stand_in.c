@@ -23,6 +23,8 @@ void exchange_init(struct al_http_exchange *exchange, const char *body)
 void exchange_done(struct al_http_exchange *exchange)
 {
   assert_int_equal(exchange->n_refs, 1);
+  if (exchange->pump_ops != nullptr)
+    exchange->pump_ops->free(exchange->pump);
   al_buf_done(&exchange->sent);
   al_cancel_unref(exchange->cancel);
 }

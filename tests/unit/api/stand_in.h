@@ -17,6 +17,9 @@ struct al_http_exchange {
   struct al_str body;
   void *sink; /* of an upload; borrowed */
   int n_refs;
+  const struct al_http_pump *pump_ops;
+  void *pump;
+  bool is_full; /* the client reads slowly */
   /* the answer */
   int status; /* 0: none yet */
   char sent_type[48];

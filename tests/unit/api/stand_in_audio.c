@@ -24,6 +24,18 @@ void *al_http_sink(const struct al_http_exchange *exchange)
   return exchange->sink;
 }
 
+void al_http_set_pump(struct al_http_exchange *exchange, const struct al_http_pump *ops, void *pump)
+{
+  assert_null(exchange->pump_ops);
+  exchange->pump_ops = ops;
+  exchange->pump = pump;
+}
+
+bool al_http_has_room(struct al_http_exchange *exchange)
+{
+  return !exchange->is_full;
+}
+
 static enum al_code take(const char *model, struct al_err *err)
 {
   if (refuse_submit.code != AL_OK) {

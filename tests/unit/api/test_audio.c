@@ -436,6 +436,58 @@ static void sound_that_breaks_is_never_ended(void **state)
   teardown(&f);
 }
 
+static void a_slow_client_gets_everything(void **state)
+{
+  (void)state;
+  struct fixture f;
+  speak(&f, "{\"model\":\"v\",\"input\":\"Hi\"}");
+  play_bytes("1");
+  f.exchange.is_full = true;
+  play_bytes("2");
+  f.exchange.is_full = false;
+  play_bytes("3"); /* must not overtake */
+  assert_string_equal(f.exchange.sent.data, "1");
+  f.exchange.pump_ops->room(f.exchange.pump);
+  assert_string_equal(f.exchange.sent.data, "123");
+  play_bytes("4");
+  assert_string_equal(f.exchange.sent.data, "1234");
+  f.exchange.is_full = true;
+  play_bytes("5");
+  play_audio((struct al_audio_event){ .kind = AL_AUDIO_DONE });
+  assert_false(f.exchange.is_ended);
+  assert_int_equal(f.exchange.n_refs, 2);
+  f.exchange.is_full = false;
+  f.exchange.pump_ops->room(f.exchange.pump);
+  assert_string_equal(f.exchange.sent.data, "12345");
+  assert_true(f.exchange.is_ended);
+  f.exchange.pump_ops->room(f.exchange.pump);
+  teardown(&f);
+}
+
+static void a_slow_client_leaves(void **state)
+{
+  (void)state;
+  for (int is_over = 0; is_over < 2; is_over++) {
+    struct fixture f;
+    speak(&f, "{\"model\":\"v\",\"input\":\"Hi\"}");
+    play_bytes("1");
+    f.exchange.is_full = true;
+    play_bytes("2");
+    if (is_over != 0)
+      play_audio((struct al_audio_event){ .kind = AL_AUDIO_DONE });
+    f.exchange.is_full = false;
+    f.exchange.fail_sends_after = 1;
+    f.exchange.pump_ops->room(f.exchange.pump);
+    if (is_over == 0) {
+      play_bytes("3");
+      play_audio_failed(AL_CANCELLED, nullptr);
+    }
+    assert_string_equal(f.exchange.sent.data, "1");
+    assert_false(f.exchange.is_ended);
+    teardown(&f);
+  }
+}
+
 static void voices_are_listed(void **state)
 {
   (void)state;
@@ -473,6 +525,8 @@ int main(void)
     cmocka_unit_test(the_length_of_speech_is_bounded),
     cmocka_unit_test(speech_as_events),
     cmocka_unit_test(sound_that_breaks_is_never_ended),
+    cmocka_unit_test(a_slow_client_gets_everything),
+    cmocka_unit_test(a_slow_client_leaves),
     cmocka_unit_test(voices_are_listed),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
