@@ -1,8 +1,10 @@
 /* The whole way of a request, sockets and threads included, on the engine that needs no model: what the API tests start
  * when they want exact control. Usage: fake_server [--api-key KEY] [--decode-ms N] [--n-ctx N]
- * [--data-dir DIR] [--tls-cert FILE --tls-key FILE]
+ * [--data-dir DIR] [--tls-cert FILE --tls-key FILE] [--hear-ms N (a second of audio)] [--speak-us N (a letter)]
+ * [--load-ms N] [--max-upload BYTES]
  *
- * Models: "fake" (letters drawn by a hash), "org/fake" (likewise), "broken" (cannot run). Prints "listening on
+ * Models: "fake" (letters drawn by a hash), "org/fake" (likewise), "broken" (cannot run), "fake-whisper" and
+ * "fake-voice", which need the program allm-media ($ALLM_MEDIA, or of the same build), and others. Prints "listening on
  * http://127.0.0.1:PORT" and ends on SIGTERM. */
 #include "api/api.h"
 #include "base/alloc.h"
@@ -10,7 +12,9 @@
 #include "base/log.h"
 #include "engine/fake/fake.h"
 #include "inference/inference.h"
+#include "media/media.h"
 #include "net/http.h"
+#include "os/file.h"
 #include "tests/kit/fake_store.h"
 
 #include <signal.h>
@@ -21,9 +25,34 @@ struct arguments {
   const char *api_key;
   const char *data_directory;
   const char *tls_certificate, *tls_key;
-  int decode_ms;
+  int decode_ms, hear_ms, load_ms, speak_us;
   int n_ctx;
+  int max_upload;
 };
+
+static void read_number(struct arguments *a, const char *name, int value)
+{
+  const struct {
+    const char *name;
+    int *field;
+  } numbers[] = { { "--decode-ms", &a->decode_ms }, { "--n-ctx", &a->n_ctx },     { "--hear-ms", &a->hear_ms },
+                  { "--speak-us", &a->speak_us },   { "--load-ms", &a->load_ms }, { "--max-upload", &a->max_upload } };
+  for (size_t i = 0; i < AL_COUNT(numbers); i++)
+    if (strcmp(numbers[i].name, name) == 0)
+      *numbers[i].field = value;
+}
+
+/* $ALLM_MEDIA, or the program of this build: we lie in its tests/api/. */
+static void find_media(void)
+{
+  char directory[4000], path[4096];
+  const char *named = getenv("ALLM_MEDIA");
+  if (named != nullptr)
+    al_media_set_program(named);
+  else if (al_path_of_program(directory, sizeof directory, nullptr) == AL_OK &&
+           al_path_join(path, sizeof path, directory, "../../allm-media", nullptr) == AL_OK)
+    al_media_set_program(path);
+}
 
 static struct arguments read_arguments(int argc, char **argv)
 {
@@ -37,10 +66,8 @@ static struct arguments read_arguments(int argc, char **argv)
       a.tls_certificate = argv[i + 1];
     else if (strcmp(argv[i], "--tls-key") == 0)
       a.tls_key = argv[i + 1];
-    else if (strcmp(argv[i], "--decode-ms") == 0)
-      a.decode_ms = (int)strtol(argv[i + 1], nullptr, 10);
-    else if (strcmp(argv[i], "--n-ctx") == 0)
-      a.n_ctx = (int)strtol(argv[i + 1], nullptr, 10);
+    else
+      read_number(&a, argv[i], (int)strtol(argv[i + 1], nullptr, 10));
   }
   return a;
 }
@@ -82,6 +109,7 @@ static enum al_code serve(const struct arguments *a, struct al_store *store, con
                                                                 .middleware = al_api_middleware,
                                                                 .n_middleware = al_api_n_middleware,
                                                                 .app = api,
+                                                                .limits.max_upload_bytes = (size_t)a->max_upload,
                                                                 .tls_certificate = a->tls_certificate,
                                                                 .tls_key = a->tls_key },
                               &server, err));
@@ -113,7 +141,11 @@ int main(int argc, char **argv)
   al_log_setup(AL_LOG_WARN, false);
   al_fake_reset();
   atomic_store(&al_fake_knobs.decode_ns, (int64_t)a.decode_ms * AL_NS_PER_MS);
+  atomic_store(&al_fake_knobs.hear_ns, (int64_t)a.hear_ms * AL_NS_PER_MS);
+  atomic_store(&al_fake_knobs.speak_ns, (int64_t)a.speak_us * 1000);
+  atomic_store(&al_fake_knobs.load_ns, (int64_t)a.load_ms * AL_NS_PER_MS);
   atomic_store(&al_fake_knobs.chat_template, al_fake_chatml);
+  find_media();
   struct al_store *store = al_fake_store_new();
   struct al_err err;
   bool worked = serve(&a, store, &signals, &err) == AL_OK;
