@@ -35,7 +35,7 @@ static const char *or_unknown(const char *text)
 static const char *primary_file(const struct al_model_descriptor *descriptor)
 {
   if (descriptor->n_files == 0)
-    return "no weight file";
+    return descriptor->format == AL_FORMAT_NONE ? "built in" : "no weight file";
   const char *slash = strrchr(descriptor->files[0], '/');
   return slash != nullptr ? slash + 1 : descriptor->files[0];
 }

@@ -48,6 +48,28 @@ static char none[] = "";
 static char qwen3[] = "qwen3";
 static char llama[] = "llama";
 
+static const struct al_engine voice = {
+  .runtime = "voice", .formats = 1U << AL_FORMAT_NONE, .capabilities = AL_CAN_SPEAK, .supports = yes
+};
+
+static void what_needs_no_file_is_found_by_its_runtime(void **)
+{
+  static const struct al_engine *const both[] = { &reader, &voice };
+  char runtime[] = "voice";
+  struct al_model_descriptor model = describe(runtime, AL_FORMAT_NONE, none);
+  const struct al_engine *engine = nullptr;
+  struct al_err err = {};
+  model.n_files = 0;
+  const struct al_engine_registry speaks = { both, AL_COUNT(both) };
+  assert_int_equal(al_engine_choose(&speaks, &model, AL_CAN_SPEAK, nullptr, nullptr, &engine, &err), AL_OK);
+  assert_ptr_equal(engine, &voice);
+  assert_int_equal(al_engine_choose(&speaks, &model, AL_CAN_TRANSCRIBE, nullptr, nullptr, &engine, &err),
+                   AL_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "no engine of this build offers transcription"));
+  assert_int_equal(al_engine_choose(&registry, &model, 0, nullptr, nullptr, &engine, &err), AL_UNSUPPORTED);
+  assert_string_equal(err.message, "model 'org/m' (built in) needs the runtime voice, which this build does not have");
+}
+
 static void the_first_registered_wins_without_benchmark(void **)
 {
   struct al_model_descriptor model = describe(none, AL_FORMAT_GGUF, qwen3);
@@ -172,6 +194,7 @@ static void finds_by_runtime(void **)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(what_needs_no_file_is_found_by_its_runtime),
     cmocka_unit_test(the_first_registered_wins_without_benchmark),
     cmocka_unit_test(the_named_runtime_decides),
     cmocka_unit_test(the_better_benchmark_wins),
