@@ -1,6 +1,7 @@
 /* What an engine does with speech: audio to text, text to audio. Slots of struct al_engine.
  *
- * A model is used by one thread at a time, its worker's; the info slots are safe from any thread. */
+ * A model is used by one thread at a time, its worker's; `info`, `voice` and the checks are safe from any thread, also
+ * while it works. */
 #ifndef AL_ENGINE_SPEECH_H
 #define AL_ENGINE_SPEECH_H
 
