@@ -16,8 +16,9 @@ struct commands {
 static struct commands all_commands(const struct al_cli_command *serve)
 {
   return (struct commands){
-    .items = { serve, &al_command_run, &al_command_list, &al_command_ps, &al_command_show, &al_command_version },
-    .count = 6,
+    .items = { serve, &al_command_run, &al_command_transcribe, &al_command_speak, &al_command_list, &al_command_ps,
+               &al_command_show, &al_command_version },
+    .count = 8,
   };
 }
 
@@ -43,7 +44,7 @@ static void print_options(void)
     (void)snprintf(flag, sizeof flag, "--%s %s", option->name, option->metavar != nullptr ? option->metavar : "");
     (void)printf("  %-26s %s\n", flag, option->help);
   }
-  (void)printf("  %-26s %s\n", "--json", "print JSON (run, list, ps, show)");
+  (void)printf("  %-26s %s\n", "--json", "print JSON (run, transcribe, speak --list-voices, list, ps, show)");
 }
 
 static int print_help(const struct commands *commands, const char *topic)
@@ -94,6 +95,32 @@ static const struct al_cli_command *find(const struct commands *commands, const 
   return nullptr;
 }
 
+/* The first argument that is a command. */
+static const struct al_cli_command *command_of(const struct commands *commands, int argc, char **argv)
+{
+  const struct al_cli_command *command = nullptr;
+  for (int i = 0; i < argc && command == nullptr; i++)
+    command = find(commands, argv[i]);
+  return command;
+}
+
+/* Takes "--model NAME" out, before it is read as an option of serve. */
+static void take_model(struct al_cli *cli, int *argc, char **argv)
+{
+  int kept = 0;
+  bool after_dashes = false;
+  for (int i = 0; i < *argc; i++) {
+    after_dashes = after_dashes || al_streq(argv[i], "--");
+    if (!after_dashes && strncmp(argv[i], "--model=", 8) == 0)
+      cli->model = argv[i] + 8;
+    else if (!after_dashes && al_streq(argv[i], "--model") && i + 1 < *argc)
+      cli->model = argv[++i];
+    else
+      argv[kept++] = argv[i];
+  }
+  *argc = kept;
+}
+
 static bool wants_help(const char *argument)
 {
   return al_streq(argument, "help") || al_streq(argument, "--help") || al_streq(argument, "-h");
@@ -129,6 +156,9 @@ int al_cli_main(int argc, char **argv, const struct al_cli_command *serve)
   struct al_cli cli = { .config = config };
   argc--, argv++;
   take_own_flags(&cli, &argc, argv);
+  const struct al_cli_command *command = command_of(&commands, argc, argv);
+  if (command != nullptr && command->takes_model)
+    take_model(&cli, &argc, argv);
   al_config_defaults(config);
   enum al_code code = al_config_from_env(config, &err);
   if (code == AL_OK)

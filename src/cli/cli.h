@@ -8,6 +8,7 @@ struct al_cli {
   struct al_config *config; /* from environment and flags; borrowed */
   bool json;                /* --json: print JSON instead of text */
   bool port_given;          /* an address was named: never start a private server instead */
+  const char *model;        /* --model, for a command that takes it; nullptr: not given. Borrowed from argv */
 };
 
 /* Returns the exit code of the process: 0, 1 for a failure, 2 for wrong usage. */
@@ -19,9 +20,12 @@ struct al_cli_command {
   const char *summary;   /* one line */
   const char *details;   /* for "allm help NAME"; nullptr: none */
   al_cli_command_fn *run;
+  bool takes_model; /* its --model names the one to use, not (as for serve) one more to offer */
 };
 
 extern const struct al_cli_command al_command_run;
+extern const struct al_cli_command al_command_transcribe;
+extern const struct al_cli_command al_command_speak;
 extern const struct al_cli_command al_command_list;
 extern const struct al_cli_command al_command_ps;
 extern const struct al_cli_command al_command_show;

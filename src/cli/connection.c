@@ -62,25 +62,30 @@ static void encode_path(struct al_buf *out, const char *path)
   }
 }
 
+/* Adds the key, and encodes the path. */
 static enum al_code send_request(struct al_http_client *client, const struct al_connection *connection,
-                                 const char *method, const char *path, struct al_str body, int *status,
-                                 struct al_err *err)
+                                 struct al_http_client_request request, int *status, struct al_err *err)
 {
   AL_CLEANUP(al_buf_done) struct al_buf encoded = {};
-  encode_path(&encoded, path);
+  encode_path(&encoded, request.path);
   AL_TRY(al_buf_check(&encoded, err));
   char authorization[sizeof connection->config->api_key + 16];
   (void)snprintf(authorization, sizeof authorization, "Bearer %s", connection->config->api_key);
   const struct al_http_client_header headers[] = { { "Authorization", authorization } };
-  struct al_http_client_request request = {
-    .method = method,
-    .path = encoded.data,
-    .headers = headers,
-    .n_headers = connection->config->api_key[0] != '\0' ? 1 : 0,
+  request.path = encoded.data;
+  request.headers = headers;
+  request.n_headers = connection->config->api_key[0] != '\0' ? 1 : 0;
+  return al_http_client_send(client, &request, status, err);
+}
+
+static struct al_http_client_request json_request(const char *path, struct al_str body)
+{
+  return (struct al_http_client_request){
+    .method = body.data != nullptr ? "POST" : "GET",
+    .path = path,
     .content_type = body.data != nullptr ? "application/json" : nullptr,
     .body = body,
   };
-  return al_http_client_send(client, &request, status, err);
 }
 
 /* The message inside OpenAI's error object; the status alone when there is none. */
@@ -96,14 +101,15 @@ static enum al_code fail_with_answer(int status, const struct al_buf *answer, st
   return al_fail(err, code, "%.*s", (int)al_min_size(message.size, 450), message.data);
 }
 
-static enum al_code exchange(struct al_connection *connection, const char *method, const char *path, struct al_str body,
+/* GET without a body. */
+static enum al_code exchange(struct al_connection *connection, const char *path, struct al_str body,
                              struct al_buf *answer, struct al_err *err)
 {
   AL_CLEANUP(al_http_client_close_p) struct al_http_client *client = nullptr;
   int status = 0;
   al_buf_init(answer, MAX_ANSWER_BYTES);
   AL_TRY(open_client(connection, -1, &client, err));
-  AL_TRY(send_request(client, connection, method, path, body, &status, err));
+  AL_TRY(send_request(client, connection, json_request(path, body), &status, err));
   AL_TRY(al_http_client_read_all(client, answer, 0, err));
   return status == 200 ? AL_OK : fail_with_answer(status, answer, err);
 }
@@ -112,14 +118,14 @@ enum al_code al_connection_get(struct al_connection *connection, const char *pat
                                struct al_err *err)
 {
   AL_CLEANUP(al_buf_done) struct al_buf answer = {};
-  AL_TRY(exchange(connection, "GET", path, (struct al_str){}, &answer, err));
+  AL_TRY(exchange(connection, path, (struct al_str){}, &answer, err));
   return al_json_parse(al_buf_view(&answer), doc, err);
 }
 
 enum al_code al_connection_post(struct al_connection *connection, const char *path, struct al_str body,
                                 struct al_buf *answer, struct al_err *err)
 {
-  return exchange(connection, "POST", path, body, answer, err);
+  return exchange(connection, path, body, answer, err);
 }
 
 struct stream {
@@ -143,28 +149,69 @@ static bool on_bytes(void *context, struct al_str bytes)
   return al_sse_feed(&stream->sse, bytes, on_sse_event, stream, &stream->err) == AL_OK;
 }
 
-enum al_code al_connection_stream(struct al_connection *connection, const char *path, struct al_str body,
-                                  al_connection_event_fn *on_event, void *user, int cancel_fd, struct al_err *err)
+/* The server's own message in place of the answer that was hoped for. */
+static enum al_code fail_with_rest(struct al_http_client *client, int status, struct al_err *err)
+{
+  AL_CLEANUP(al_buf_done) struct al_buf answer = {};
+  al_buf_init(&answer, MAX_ANSWER_BYTES);
+  AL_TRY(al_http_client_read_all(client, &answer, 0, err));
+  return fail_with_answer(status, &answer, err);
+}
+
+/* The answer's bytes to the sink. */
+static enum al_code fetch(const struct al_connection *connection, const struct al_http_client_request *request,
+                          al_http_client_sink *sink, void *user, int cancel_fd, struct al_err *err)
 {
   AL_CLEANUP(al_http_client_close_p) struct al_http_client *client = nullptr;
   int status = 0;
   AL_TRY(open_client(connection, cancel_fd, &client, err));
-  AL_TRY(send_request(client, connection, "POST", path, body, &status, err));
-  if (status != 200) {
-    AL_CLEANUP(al_buf_done) struct al_buf answer = {};
-    al_buf_init(&answer, MAX_ANSWER_BYTES);
-    AL_TRY(al_http_client_read_all(client, &answer, 0, err));
-    return fail_with_answer(status, &answer, err);
-  }
-  struct stream stream = { .on_event = on_event, .user = user };
-  al_sse_init(&stream.sse, MAX_EVENT_BYTES);
-  enum al_code code = al_http_client_read(client, on_bytes, &stream, 0, err);
-  al_sse_done(&stream.sse);
-  if (stream.has_ended)
+  AL_TRY(send_request(client, connection, *request, &status, err));
+  if (status != 200)
+    return fail_with_rest(client, status, err);
+  return al_http_client_read(client, sink, user, 0, err);
+}
+
+static enum al_code stream_events(const struct al_connection *connection, const struct al_http_client_request *request,
+                                  struct stream *stream, int cancel_fd, struct al_err *err)
+{
+  al_sse_init(&stream->sse, MAX_EVENT_BYTES);
+  enum al_code code = fetch(connection, request, on_bytes, stream, cancel_fd, err);
+  al_sse_done(&stream->sse);
+  if (stream->has_ended)
     return AL_OK;
-  if (stream.err.code != AL_OK && stream.err.code != AL_CANCELLED) {
-    *err = stream.err;
+  if (stream->err.code != AL_OK && stream->err.code != AL_CANCELLED) {
+    *err = stream->err;
     return err->code;
   }
   return code;
+}
+
+enum al_code al_connection_stream(struct al_connection *connection, const char *path, struct al_str body,
+                                  al_connection_event_fn *on_event, void *user, int cancel_fd, struct al_err *err)
+{
+  struct stream stream = { .on_event = on_event, .user = user };
+  const struct al_http_client_request request = json_request(path, body);
+  return stream_events(connection, &request, &stream, cancel_fd, err);
+}
+
+enum al_code al_connection_upload(struct al_connection *connection, const char *path, const struct al_form *form,
+                                  al_connection_event_fn *on_event, void *user, int cancel_fd, struct al_err *err)
+{
+  struct stream stream = { .on_event = on_event, .user = user };
+  AL_TRY(al_buf_check(&form->head, err));
+  const struct al_http_client_request request = {
+    .method = "POST",
+    .path = path,
+    .content_type = form->content_type,
+    .body = al_buf_view(&form->head),
+    .upload = &form->upload,
+  };
+  return stream_events(connection, &request, &stream, cancel_fd, err);
+}
+
+enum al_code al_connection_download(struct al_connection *connection, const char *path, struct al_str body,
+                                    al_http_client_sink *sink, void *user, int cancel_fd, struct al_err *err)
+{
+  const struct al_http_client_request request = json_request(path, body);
+  return fetch(connection, &request, sink, user, cancel_fd, err);
 }

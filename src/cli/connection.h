@@ -3,8 +3,10 @@
 #define AL_CLI_CONNECTION_H
 
 #include "cli/cli.h"
+#include "cli/form.h"
 #include "cli/private_server.h"
 #include "codec/json.h"
+#include "net/client.h"
 
 struct al_connection {
   struct al_config *config; /* borrowed: where the server is, and the key */
@@ -32,5 +34,13 @@ enum al_code al_connection_post(struct al_connection *connection, const char *pa
 typedef bool al_connection_event_fn(void *user, struct al_str event, struct al_str data);
 enum al_code al_connection_stream(struct al_connection *connection, const char *path, struct al_str body,
                                   al_connection_event_fn *on_event, void *user, int cancel_fd, struct al_err *err);
+
+/* The same with a form and its file for a body. */
+enum al_code al_connection_upload(struct al_connection *connection, const char *path, const struct al_form *form,
+                                  al_connection_event_fn *on_event, void *user, int cancel_fd, struct al_err *err);
+
+/* POST with a JSON body; the answer's bytes as they come. A sink that stops makes it AL_CANCELLED. */
+enum al_code al_connection_download(struct al_connection *connection, const char *path, struct al_str body,
+                                    al_http_client_sink *sink, void *user, int cancel_fd, struct al_err *err);
 
 #endif

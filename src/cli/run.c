@@ -1,12 +1,11 @@
 #include "base/alloc.h"
 #include "cli/chat.h"
 #include "cli/cli.h"
+#include "cli/interrupt.h"
+#include "cli/model_choice.h"
 #include "cli/repl.h"
-#include "os/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,33 +13,12 @@
 
 constexpr size_t MAX_STDIN_BYTES = 16 << 20;
 
-static int cancel_pipe[2] = { -1, -1 }; /* the signal handler's way to the thread that reads the stream */
-
 struct run_arguments {
   const char *model;
   const char *prompt; /* nullptr: from standard input, or a chat at the terminal */
   const char *system;
   struct al_buf options; /* ,"temperature":0.5 ... */
 };
-
-static void on_interrupt(int signal)
-{
-  (void)signal;
-  int saved = errno;
-  if (write(cancel_pipe[1], "c", 1) < 0) {
-    /* The pipe is full: a cancel is on its way already. */
-  }
-  errno = saved;
-}
-
-static enum al_code watch_interrupt(struct al_err *err)
-{
-  if (pipe2(cancel_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
-    return al_fail(err, AL_INTERNAL, "pipe: %s", strerror(errno));
-  const struct sigaction action = { .sa_handler = on_interrupt };
-  (void)sigaction(SIGINT, &action, nullptr);
-  return AL_OK;
-}
 
 static enum al_code add_number(struct al_buf *options, const char *flag, const char *field, const char *value,
                                struct al_err *err)
@@ -94,35 +72,6 @@ static enum al_code read_arguments(struct run_arguments *arguments, int argc, ch
   return AL_OK;
 }
 
-/* A path rather than a model's name: it says so itself, or there is such a file. */
-static bool is_path(const char *model)
-{
-  struct al_file_info info;
-  if (model[0] == '/' || model[0] == '.' || model[0] == '~')
-    return true;
-  size_t n = strlen(model);
-  bool is_gguf = n > 5 && strcmp(model + n - 5, ".gguf") == 0;
-  return (is_gguf || strchr(model, '/') != nullptr) && al_file_stat(model, &info, nullptr) == AL_OK;
-}
-
-/* The id that the private server gave the model at `path`: the path's last part without ".gguf". */
-static enum al_code id_of_path(const char *path, char *id, size_t size, struct al_err *err)
-{
-  size_t n = strlen(path);
-  while (n > 1 && path[n - 1] == '/')
-    n--;
-  size_t begin = n;
-  while (begin > 0 && path[begin - 1] != '/')
-    begin--;
-  if (n - begin > 5 && strncmp(path + n - 5, ".gguf", 5) == 0)
-    n -= 5;
-  if (n - begin >= size)
-    return al_fail_param(err, "model", "the path's last part is too long");
-  memcpy(id, path + begin, n - begin);
-  id[n - begin] = '\0';
-  return AL_OK;
-}
-
 static void print_text(void *user, struct al_str text)
 {
   (void)user;
@@ -148,7 +97,7 @@ static enum al_code answer_once(struct al_cli *cli, struct al_chat *chat, struct
   if (cli->json)
     return print_json(chat, prompt, err);
   struct al_chat_result result = {};
-  enum al_code code = al_chat_say(chat, prompt, print_text, nullptr, cancel_pipe[0], &result, err);
+  enum al_code code = al_chat_say(chat, prompt, print_text, nullptr, al_interrupt_fd(), &result, err);
   (void)printf("\n");
   return code;
 }
@@ -175,13 +124,13 @@ static int talk(struct al_cli *cli, struct al_chat *chat, const struct run_argum
   AL_CLEANUP(al_buf_done) struct al_buf input = {};
   enum al_code code = AL_OK;
   if (arguments->prompt == nullptr && isatty(STDIN_FILENO) && !cli->json)
-    return al_repl_run(chat, cancel_pipe[0]);
+    return al_repl_run(chat, al_interrupt_fd());
   if (arguments->prompt == nullptr)
     code = read_stdin(&input, &err);
   if (code == AL_OK)
     code = answer_once(cli, chat, arguments->prompt != nullptr ? al_str(arguments->prompt) : al_buf_view(&input), &err);
   if (code == AL_CANCELLED)
-    return 130; /* as a shell reports an interrupt */
+    return al_interrupt_exit_code();
   return code == AL_OK ? 0 : al_cli_fail(&err);
 }
 
@@ -189,11 +138,11 @@ static int run_model(struct al_cli *cli, const struct run_arguments *arguments)
 {
   struct al_err err = {};
   char id[256];
-  bool path = is_path(arguments->model);
+  bool path = al_cli_is_model_path(arguments->model);
   struct al_connection connection = {};
-  enum al_code code = path ? id_of_path(arguments->model, id, sizeof id, &err) : AL_OK;
+  enum al_code code = path ? al_cli_id_of_path(arguments->model, id, sizeof id, &err) : AL_OK;
   if (code == AL_OK)
-    code = watch_interrupt(&err);
+    code = al_interrupt_watch(false, &err);
   if (code == AL_OK)
     code = al_connection_open(cli, path ? arguments->model : nullptr, &connection, &err);
   if (code != AL_OK)
