@@ -20,8 +20,8 @@ struct al_espeak_job {
 /* Called once after each initialisation. */
 void al_espeak_speak_setup(void);
 
-/* text: as the caller has it, plain or SSML. After a failure the library has to be initialised again: its own buffers
- * may hold what was not fetched. */
+/* text: as the caller has it, plain or SSML. After a failure the library is initialised again: it may be in the middle
+ * of something. */
 enum al_code al_espeak_speak(const struct al_espeak_job *job, struct al_str text, struct al_err *err);
 
 #endif
