@@ -111,7 +111,7 @@ static void open_encoder(struct encoding *e)
   encoder->thread_count = 1;
   encoder->frame_size = e->recipe->frame_samples;
   if (e->recipe->bit_rate > 0) /* MPEG's low rates do not have the high bit rates */
-    encoder->bit_rate = encoder->sample_rate >= 22'050 ? e->recipe->bit_rate : e->recipe->bit_rate / 3;
+    encoder->bit_rate = encoder->sample_rate >= 22'050 ? e->recipe->bit_rate : e->recipe->bit_rate / 2;
   if ((e->container->oformat->flags & AVFMT_GLOBALHEADER) != 0)
     encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
   require(avcodec_open2(encoder, codec, nullptr));

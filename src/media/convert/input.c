@@ -112,10 +112,17 @@ static void find_streams(struct input *input)
     container->streams[i]->discard = i == input->stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
 }
 
+/* Opus by the reference decoder where FFmpeg has it: the one of its own distorts some steady tones audibly. */
+static const AVCodec *find_decoder(enum AVCodecID id)
+{
+  const AVCodec *reference = id == AV_CODEC_ID_OPUS ? avcodec_find_decoder_by_name("libopus") : nullptr;
+  return reference != nullptr ? reference : avcodec_find_decoder(id);
+}
+
 static void open_decoder(struct input *input)
 {
   const AVStream *stream = input->container->streams[input->stream];
-  const AVCodec *codec = avcodec_find_decoder(stream->codecpar->codec_id);
+  const AVCodec *codec = find_decoder(stream->codecpar->codec_id);
   if (codec == nullptr || av_match_list(codec->name, names_of_decoders, ',') <= 0)
     output_fail(AL_MEDIA_UNSUPPORTED_CODEC, avcodec_get_name(stream->codecpar->codec_id));
   input->decoder = avcodec_alloc_context3(codec);

@@ -21,10 +21,24 @@ static int refused(const struct al_err *err)
   return 1;
 }
 
-static long peak_kib(int who)
+/* Of this program itself: getrusage would count what the process was before it became this program. */
+static long own_peak_kib(void)
+{
+  long kib = 0;
+  char line[128];
+  FILE *status = fopen("/proc/self/status", "re");
+  while (status != nullptr && fgets(line, sizeof line, status) != nullptr)
+    if (strncmp(line, "VmHWM:", 6) == 0)
+      kib = strtol(line + 6, nullptr, 10);
+  if (status != nullptr)
+    (void)fclose(status);
+  return kib;
+}
+
+static long child_peak_kib(void)
 {
   struct rusage usage;
-  return getrusage(who, &usage) == 0 ? usage.ru_maxrss : 0;
+  return getrusage(RUSAGE_CHILDREN, &usage) == 0 ? usage.ru_maxrss : 0;
 }
 
 static enum al_code read_all(struct al_audio_reader *reader, size_t *n_samples, struct al_err *err)
@@ -63,7 +77,7 @@ static int decode(int argc, char **argv)
                 "{\"container\": \"%s\", \"codec\": \"%s\", \"rate\": %d, \"channels\": %d, \"duration\": %.6f, "
                 "\"samples\": %zu, \"truncated\": %s, \"parent_kib\": %ld, \"child_kib\": %ld}\n",
                 info.container, info.codec, info.sample_rate, info.n_channels, info.duration_s, n_samples,
-                truncated ? "true" : "false", peak_kib(RUSAGE_SELF), peak_kib(RUSAGE_CHILDREN));
+                truncated ? "true" : "false", own_peak_kib(), child_peak_kib());
   return 0;
 }
 
