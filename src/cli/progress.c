@@ -82,8 +82,11 @@ void al_progress_format(char *out, size_t size, size_t width, const struct al_pr
   if (state->total_s > 0 && used + LEAST_BAR <= width)
     put_bar(&bar, al_min_size(width - used, MOST_BAR), share);
   bool name_fits = name_columns + bar.size + figures.size <= width;
-  (void)snprintf(out, size, "%s%s%.*s", name_fits && name.size > 0 ? name.data : "", bar.size > 0 ? bar.data : "",
-                 (int)al_min_size(figures.size, width), figures.size > 0 ? figures.data : "");
+  if (name_fits)
+    (void)snprintf(out, size, "%s%s%s", name.size > 0 ? name.data : "", bar.size > 0 ? bar.data : "",
+                   figures.size > 0 ? figures.data : "");
+  else
+    (void)snprintf(out, size, "%.*s", (int)width, figures.size > 0 ? figures.data + strspn(figures.data, " ") : "");
 }
 
 /* --- the terminal ------------------------------------------------------------------------------------------------ */
