@@ -57,8 +57,10 @@ void al_audio_task_end(struct al_audio_task *audio, const struct al_err *err)
     (void)!al_task_still_wanted(&audio->task, &why);
   struct al_pool_use use = { .n_completion = audio->result.n_tokens, .audio_s = audio->audio_s };
   al_task_release(&audio->task, &use);
-  al_audio_task_send(audio, failed ? &(struct al_audio_event){ .kind = AL_AUDIO_FAILED, .err = &why }
-                                   : &(struct al_audio_event){ .kind = AL_AUDIO_DONE, .result = &audio->result });
+  al_audio_task_send(audio, &(struct al_audio_event){ .kind = failed ? AL_AUDIO_FAILED : AL_AUDIO_DONE,
+                                                      .err = failed ? &why : nullptr,
+                                                      .result = failed ? nullptr : &audio->result,
+                                                      .is_truncated = audio->is_truncated });
   audio->free(audio);
   al_task_done(runner);
 }

@@ -14,6 +14,7 @@ struct al_audio_task {
   void (*free)(struct al_audio_task *audio);
   /* made by the work */
   struct al_transcribe_result result; /* of a transcription */
+  bool is_truncated;                  /* likewise */
   double audio_s;                     /* for the pool's account */
 };
 

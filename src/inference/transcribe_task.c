@@ -3,6 +3,7 @@
  * not too many are, and started again when its turn comes otherwise. */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "inference/audio_manager.h"
 #include "inference/audio_task.h"
 
@@ -109,6 +110,9 @@ static enum al_code run(struct al_worker_job *job, struct al_engine_model *model
   struct transcription *t = job->user;
   al_task_started(&t->audio.task);
   enum al_code code = transcribe(t, model, err);
+  t->audio.is_truncated = code == AL_OK && al_audio_reader_truncated(t->reader);
+  if (t->audio.is_truncated)
+    al_log(AL_LOG_INFO, "audio_truncated", AL_S("model", t->request.model));
   close_reader(t);
   t->audio.audio_s = t->audio.result.duration_s;
   if (code == AL_OK || t->read_err.code == AL_OK)

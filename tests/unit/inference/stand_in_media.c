@@ -25,7 +25,7 @@ struct al_audio_reader {
   struct al_audio_info info;
   struct al_cancel *cancel;
   size_t n_left;
-  bool is_cut;
+  bool is_cut, is_short;
 };
 
 void al_media_set_program(const char *) {}
@@ -52,7 +52,8 @@ static enum al_code read_words(const struct al_media_source *source, const struc
   if (strcmp(kind, "BUSY") == 0)
     AL_TRY(wait_for_ever(reader->cancel, err));
   reader->is_cut = strcmp(kind, "CUT") == 0;
-  if (!reader->is_cut && strcmp(kind, "AUDIO") != 0)
+  reader->is_short = strcmp(kind, "SHORT") == 0;
+  if (!reader->is_cut && !reader->is_short && strcmp(kind, "AUDIO") != 0)
     return al_fail_reason(err, al_fail(err, AL_INVALID_REQUEST, "this is no audio"), "unknown_media");
   reader->n_left = (size_t)(seconds * want->sample_rate);
   reader->info =
@@ -103,7 +104,7 @@ enum al_code al_audio_reader_read(struct al_audio_reader *reader, float *samples
 
 bool al_audio_reader_truncated(const struct al_audio_reader *reader)
 {
-  return reader->is_cut;
+  return reader->is_short && reader->n_left == 0;
 }
 
 void al_audio_reader_close(struct al_audio_reader *reader)

@@ -1,8 +1,8 @@
 /* Media without processes: a file says what it is in words.
  *
  * "AUDIO <seconds>": so much of it. "BAD": no known container. "BUSY <seconds>": opening it goes on until somebody
- * gives up. "CUT <seconds>": after so much its decoder dies. Empty: an empty file. What is written comes out as it is
- * (floats), under a name that depends on the format ("mp3!"). */
+ * gives up. "CUT <seconds>": after so much its decoder dies. "SHORT <seconds>": after so much it breaks off. Empty: an
+ * empty file. What is written comes out as it is (floats), under a name that depends on the format ("mp3!"). */
 #ifndef TEST_STAND_IN_MEDIA_H
 #define TEST_STAND_IN_MEDIA_H
 

@@ -28,6 +28,7 @@ struct listener {
   struct al_buf text, bytes;
   char language[8];
   struct al_transcribe_result result;
+  bool is_truncated;
   struct al_err err;
   int64_t ended_ns;
   int hold_at; /* the callback of this segment (from 1) waits for listener_release; 0: never */
@@ -65,7 +66,8 @@ static void on_event(void *user, const struct al_audio_event *event)
     al_buf_add(&l->bytes, event->bytes.data, event->bytes.size);
     break;
   case AL_AUDIO_DONE:
-    l->result = *event->result;
+    l->result = event->result != nullptr ? *event->result : (struct al_transcribe_result){};
+    l->is_truncated = event->is_truncated;
     l->ended = true;
     break;
   case AL_AUDIO_FAILED:
@@ -192,6 +194,7 @@ static void a_file_becomes_text(void **)
   l.fd = -1;
   listener_wait(&l);
   assert_false(l.failed);
+  assert_false(l.is_truncated);
   assert_int_equal(l.n_segments, 3);
   assert_int_equal(l.n_words, 3);
   assert_string_equal(kit_text(&l.text), " one (hm) two three");
@@ -273,6 +276,20 @@ static void a_decoder_that_dies_is_an_error(void **)
   assert_false(next.failed);
   listener_done(&cut);
   listener_done(&next);
+  al_inference_free(inference);
+}
+
+static void a_file_that_breaks_off_gives_what_there_is(void **)
+{
+  struct al_inference *inference = kit_open(nullptr);
+  struct listener l;
+  listener_init(&l, "SHORT 2");
+  hear(inference, &l);
+  listener_wait(&l);
+  assert_false(l.failed);
+  assert_true(l.is_truncated);
+  assert_int_equal(l.n_segments, 2);
+  listener_done(&l);
   al_inference_free(inference);
 }
 
@@ -798,6 +815,7 @@ int main(void)
     TEST(a_part_of_a_file_is_enough),
     TEST(what_is_no_audio_is_refused_without_a_model),
     TEST(a_decoder_that_dies_is_an_error),
+    TEST(a_file_that_breaks_off_gives_what_there_is),
     TEST(the_engines_failures_are_told),
     TEST(a_load_that_fails_is_told_to_all),
     TEST(twenty_at_once_run_one_after_another),
