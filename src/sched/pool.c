@@ -213,7 +213,7 @@ enum al_code al_pool_claim(struct al_pool_model *place, struct al_pool_waiter *w
 enum al_code al_pool_acquire(struct al_pool *pool, const char *id, struct al_pool_waiter *waiter,
                              struct al_pool_model **lease, struct al_err *err)
 {
-  struct al_pool_model *place;
+  struct al_pool_model *place = nullptr;
   AL_TRY(al_pool_enter(pool, id, &place, err));
   enum al_code code = al_pool_claim(place, waiter, lease, err);
   if (code != AL_OK)
