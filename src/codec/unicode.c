@@ -57,6 +57,11 @@ bool al_unicode_is_control(uint32_t code_point)
   return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_CO;
 }
 
+uint32_t al_unicode_lower(uint32_t code_point)
+{
+  return code_point > LAST ? code_point : (uint32_t)utf8proc_tolower((utf8proc_int32_t)code_point);
+}
+
 int al_unicode_fold(uint32_t code_point, uint32_t out[AL_UNICODE_MAX_FOLD])
 {
   utf8proc_int32_t parts[AL_UNICODE_MAX_FOLD];

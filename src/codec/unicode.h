@@ -19,6 +19,9 @@ enum al_unicode_kind al_unicode_kind_of(uint32_t code_point);
 bool al_unicode_is_punctuation(uint32_t code_point); /* P*, not S* */
 bool al_unicode_is_control(uint32_t code_point);     /* Cc, Cf, Co */
 
+/* The small letter of a capital, one character for one; everything else is itself. */
+uint32_t al_unicode_lower(uint32_t code_point);
+
 /* What is left of a character without case and accents: its canonical decomposition without non-spacing marks, each
  * part in lower case. Returns how many code points that is, possibly none. */
 constexpr int AL_UNICODE_MAX_FOLD = 8;
