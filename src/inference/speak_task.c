@@ -10,6 +10,7 @@ struct speech {
   struct al_audio_task audio;       /* first */
   struct al_speech_request request; /* strings in the arena */
   struct al_audio_writer *writer;
+  int sample_rate; /* of the samples */
   uint64_t n_samples;
   struct al_err write_err; /* why the encoder took no more */
 };
@@ -25,12 +26,32 @@ static bool on_bytes(void *user, struct al_str bytes)
   return true;
 }
 
+/* With the first samples: an encoder begins to write at once, and a text that is refused gives no bytes. */
+static enum al_code open_writer(struct speech *speech, struct al_err *err)
+{
+  if (speech->writer != nullptr)
+    return AL_OK;
+  struct al_audio_out out = {
+    .format = speech->request.format,
+    .sample_rate = speech->sample_rate,
+    .bytes = on_bytes,
+    .user = speech,
+  };
+  return al_audio_writer_open(&out, speech->audio.job.cancel, &speech->writer, err);
+}
+
 static bool on_samples(void *user, const float *samples, size_t n)
 {
   struct speech *speech = user;
   speech->n_samples += n;
-  return al_audio_task_goes_on(&speech->audio) &&
+  return al_audio_task_goes_on(&speech->audio) && open_writer(speech, &speech->write_err) == AL_OK &&
          al_audio_writer_write(speech->writer, samples, n, &speech->write_err) == AL_OK;
+}
+
+static enum al_code finish(struct speech *speech, struct al_err *err)
+{
+  AL_TRY(open_writer(speech, err)); /* when there was nothing to hear */
+  return al_audio_writer_finish(speech->writer, err);
 }
 
 static enum al_code speak(struct speech *speech, struct al_engine_model *model, struct al_err *err)
@@ -40,17 +61,11 @@ static enum al_code speak(struct speech *speech, struct al_engine_model *model, 
   struct al_cancel *stop = speech->audio.job.cancel;
   struct al_speak_info info;
   ops->info(model, &info);
-  struct al_audio_out out = {
-    .format = request->format,
-    .sample_rate = info.sample_rate,
-    .bytes = on_bytes,
-    .user = speech,
-  };
-  AL_TRY(al_audio_writer_open(&out, stop, &speech->writer, err));
+  speech->sample_rate = info.sample_rate;
   enum al_code code = ops->speak(model, request->text, &request->options, on_samples, speech, stop, err);
   speech->audio.audio_s = (double)speech->n_samples / info.sample_rate;
   if (code == AL_OK)
-    return al_audio_writer_finish(speech->writer, err);
+    return finish(speech, err);
   if (speech->write_err.code == AL_OK)
     return code;
   *err = speech->write_err;
