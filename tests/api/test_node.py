@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from api_server import BUILD, ROOT
+from audio_kit import wav
 
 MODULES = BUILD / "node_modules"
 
@@ -26,3 +27,13 @@ def test_node(server, package, script):
                                             "ALLM_NODE_MODULES": str(MODULES.resolve())})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "# fail 0" in done.stdout or "fail 0" in done.stdout, done.stdout
+
+
+def test_node_audio(fake, tmp_path):
+    if not (MODULES / "openai").exists():
+        pytest.skip("openai is not installed")
+    (tmp_path / "talk.wav").write_bytes(wav(2.5))
+    done = subprocess.run([shutil.which("node"), "--test", ROOT / "tests" / "api" / "node" / "audio.mjs"], capture_output=True,
+                          text=True, timeout=120, env={**os.environ, "ALLM_URL": fake.url, "ALLM_SOUND": str(tmp_path / "talk.wav"),
+                                                       "ALLM_NODE_MODULES": str(MODULES.resolve())})
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -6,10 +6,14 @@ import subprocess
 
 import pytest
 
+from audio_kit import form, send, wav
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_text())
-REQUESTS = [(path, operation["requestBody"]["content"]["application/json"]["schema"])
-            for path, methods in DOCUMENT["paths"].items() for operation in methods.values() if "requestBody" in operation]
+BODIES = [(path, *next(iter(operation["requestBody"]["content"].items())))
+          for path, methods in DOCUMENT["paths"].items() for operation in methods.values() if "requestBody" in operation]
+REQUESTS = [(path, body["schema"]) for path, kind, body in BODIES if kind == "application/json"]
+FORMS = [(path, body["schema"]) for path, kind, body in BODIES if kind == "multipart/form-data"]
 HELLO = [{"role": "user", "content": "Hi"}]
 CALLS = [
     ("POST", "/v1/chat/completions", {"messages": HELLO, "max_tokens": 4, "logprobs": True, "top_logprobs": 1}),
@@ -28,7 +32,7 @@ CALLS = [
     ("POST", "/api/embed", {"model": "fake-embed", "input": "a"}), ("POST", "/api/show", {}),
     ("GET", "/api/tags", None), ("GET", "/api/ps", None), ("GET", "/api/version", None), ("GET", "/v1/models", None),
     ("GET", "/health", None), ("GET", "/health/live", None), ("GET", "/health/ready", None), ("GET", "/status", None), ("GET", "/openapi.json", None),
-    ("POST", "/load", {}),
+    ("POST", "/load", {}), ("GET", "/v1/audio/voices", None),
 ]
 
 
@@ -47,6 +51,27 @@ def test_parameters_are_known_and_no_others(fake, path, schema):
         assert f"Unknown parameter: '{stranger}'" in answer, answer
 
 
+@pytest.mark.parametrize("path, schema", FORMS, ids=[path for path, _ in FORMS])
+def test_fields_of_forms_are_known_and_no_others(fake, path, schema):
+    """A field that is known, but has such a value, is told to be wrong, or the model is."""
+    assert "file" in schema["properties"] and len(schema["properties"]) > 5
+    for name in schema["properties"]:
+        body = send(fake, form((name, "no such value"), ("model", "nobody")) if name != "model" else form((name, "nobody")), path)[2]
+        assert b"nknown parameter" not in body, (name, body)
+    for stranger in ("colour", "Model", "temperature_", "prompt[x][y]"):
+        assert f"Unknown parameter: '{stranger}'".encode() in send(fake, form((stranger, "x")), path)[2]
+
+
+@pytest.mark.parametrize("path", [path for path, _ in FORMS])
+def test_transcriptions_are_as_described(fake, path):
+    jsonschema = pytest.importorskip("jsonschema")
+    described = DOCUMENT["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    for name in ("json", "verbose_json"):
+        status, _, body = send(fake, form(("model", "fake-whisper"), ("file", wav(1.5), "a.wav"), ("response_format", name)), path)
+        assert status == 200, body
+        jsonschema.Draft202012Validator({**described, "components": DOCUMENT["components"]}).validate(json.loads(body))
+
+
 @pytest.mark.parametrize("method, path, body", CALLS, ids=[f"{method} {path}" for method, path, _ in CALLS])
 def test_answers_are_as_described(fake, method, path, body):
     jsonschema = pytest.importorskip("jsonschema")
@@ -59,6 +84,7 @@ def test_answers_are_as_described(fake, method, path, body):
 def test_every_endpoint_has_been_asked():
     asked = {(method.lower(), path) for method, path, _ in CALLS}
     told = {(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods if "{" not in path}
+    asked |= {("post", path) for path, _ in FORMS} | {("post", "/v1/audio/speech")}  # above, and in test_audio_speech.py
     assert told - asked == {("post", "/unload")}
 
 
