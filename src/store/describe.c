@@ -80,10 +80,10 @@ enum al_code al_describe(struct al_model_descriptor *model, bool *is_hidden, str
     model->type = AL_TYPE_TTS;
     AL_TRY(al_describe_set(&model->architecture, "espeak-ng", err));
     break;
-  case AL_FORMAT_GGML:
+  case AL_FORMAT_GGML: AL_TRY(al_describe_ggml(model, is_hidden, err)); break;
   case AL_FORMAT_UNKNOWN:
   case AL_FORMAT_COUNT: al_describe_problem(model, AL_UNSUPPORTED, "no known model format"); break;
   }
   model->capabilities |= al_family_capabilities(model->type);
-  return al_describe_set(&model->runtime, al_family_runtime(model->format, model->type), err);
+  return al_describe_set(&model->runtime, al_family_runtime(model->format, model->type, model->architecture), err);
 }

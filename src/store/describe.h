@@ -16,6 +16,8 @@ enum al_code al_describe(struct al_model_descriptor *model, bool *is_hidden, str
 
 /* One for each format. */
 enum al_code al_describe_gguf(struct al_model_descriptor *model, bool *is_hidden, struct al_err *err);
+/* A .bin file: hidden when it is of another format, or a part of another model. */
+enum al_code al_describe_ggml(struct al_model_descriptor *model, bool *is_hidden, struct al_err *err);
 enum al_code al_describe_safetensors(struct al_model_descriptor *model, struct al_err *err);
 
 /* Type, context length and the like from config.json of model->directory, or model_index.json of a pipeline. */

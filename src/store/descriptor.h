@@ -60,8 +60,9 @@ struct al_model_descriptor {
   int n_refs;            /* private */
 };
 
-const char *al_model_type_name(enum al_model_type type);       /* "llm", "embedding", "stt", ... */
-const char *al_model_format_name(enum al_model_format format); /* "gguf", "safetensors", "pytorch", "ggml", "none", "unknown" */
+const char *al_model_type_name(enum al_model_type type); /* "llm", "embedding", "stt", ... */
+const char *al_model_format_name(
+    enum al_model_format format); /* "gguf", "safetensors", "pytorch", "ggml", "none", "unknown" */
 
 struct al_model_descriptor *al_descriptor_new(void); /* zeroed strings as nullptr, one reference; nullptr on OOM */
 struct al_model_descriptor *al_descriptor_ref(struct al_model_descriptor *descriptor);

@@ -96,11 +96,21 @@ unsigned al_family_capabilities(enum al_model_type type)
   return 0;
 }
 
-const char *al_family_runtime(enum al_model_format format, enum al_model_type type)
+/* Of the models that listen: libwhisper's own files, and Whisper as transformers saves it. */
+static const char *listening_runtime(enum al_model_format format, const char *architecture)
 {
-  if (format == AL_FORMAT_NONE)
-    return "espeak_ng";
+  bool is_whisper = al_streq(architecture, "whisper") || al_streq(architecture, "WhisperForConditionalGeneration");
+  bool is_format = format == AL_FORMAT_GGML || format == AL_FORMAT_SAFETENSORS;
+  return is_whisper && is_format ? "whisper_cpp" : "";
+}
+
+const char *al_family_runtime(enum al_model_format format, enum al_model_type type, const char *architecture)
+{
   bool is_text = type == AL_TYPE_LLM || type == AL_TYPE_EMBEDDING || type == AL_TYPE_VISION;
+  if (type == AL_TYPE_STT)
+    return listening_runtime(format, architecture);
+  if (type == AL_TYPE_TTS && format == AL_FORMAT_NONE)
+    return "espeak_ng";
   if (!is_text)
     return "";
   if (format == AL_FORMAT_GGUF)

@@ -20,7 +20,7 @@ enum al_model_type al_family_of_config(const struct al_family_hints *hints);
 bool al_family_reranks(struct al_str architecture);
 
 unsigned al_family_capabilities(enum al_model_type type);
-/* "" when no runtime fits. */
-const char *al_family_runtime(enum al_model_format format, enum al_model_type type);
+/* "" when no runtime fits. architecture: the descriptor's, "" when unknown. */
+const char *al_family_runtime(enum al_model_format format, enum al_model_type type, const char *architecture);
 
 #endif

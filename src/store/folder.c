@@ -18,6 +18,11 @@ static bool is_weight(const char *name)
   return ends_with(name, ".safetensors");
 }
 
+bool al_folder_is_ggml_name(const char *name)
+{
+  return al_str_starts(al_str(name), al_str("ggml-")) && ends_with(name, ".bin");
+}
+
 /* Leftovers of training are no weights. */
 static bool is_pickle(const char *name)
 {
@@ -25,6 +30,8 @@ static bool is_pickle(const char *name)
   for (size_t i = 0; i < AL_COUNT(others); i++)
     if (al_str_starts(al_str(name), al_str(others[i])))
       return false;
+  if (al_folder_is_ggml_name(name))
+    return false;
   return ends_with(name, ".bin") || ends_with(name, ".pt") || ends_with(name, ".pth") ||
          strcmp(name, "pytorch_model.bin.index.json") == 0;
 }
@@ -116,6 +123,24 @@ static enum al_code find_ggufs(const struct al_folder *folder, struct al_found_l
   return AL_OK;
 }
 
+/* Their first bytes tell whether they are models (al_describe_ggml). Beside a model of another format only those with
+ * whisper.cpp's names are looked at. */
+static enum al_code find_ggmls(const struct al_folder *folder, bool is_model, struct al_found_list *list,
+                               struct al_err *err)
+{
+  for (size_t i = 0; i < folder->entries->count; i++) {
+    const char *name = folder->entries->items[i].name;
+    bool may_be = al_folder_is_ggml_name(name) || (!is_model && ends_with(name, ".bin"));
+    if (folder->entries->items[i].is_directory || !may_be || !al_model_name_usable(name))
+      continue;
+    size_t before = list->count;
+    AL_TRY(add_model(folder, al_str_n(name, strlen(name) - strlen(".bin")), AL_FORMAT_GGML, list, err));
+    if (list->count > before)
+      AL_TRY(al_found_weight(&list->items[before], folder->path, name, err));
+  }
+  return AL_OK;
+}
+
 static void watch_config(struct al_found *found, const char *path)
 {
   static const char *const names[] = { "config.json",           "generation_config.json", "tokenizer.json",
@@ -182,11 +207,13 @@ enum al_code al_folder_find(struct al_folder *folder, struct al_found_list *list
   const struct contents seen = look(folder->entries);
   folder->is_pipeline = seen.has_pipeline;
   folder->is_adapter = seen.has_adapter_config && seen.has_adapter && !seen.has_hf_weights && !seen.has_pipeline;
+  size_t before = list->count;
   if (folder->is_adapter)
     AL_TRY(add_folder(folder, AL_FORMAT_SAFETENSORS, list, err));
   else if (seen.has_pipeline || seen.has_hf_weights || (seen.has_config && seen.n_safetensors > 0))
     AL_TRY(add_folder(folder, AL_FORMAT_SAFETENSORS, list, err));
   else if (seen.has_config && seen.n_pickles > 0)
     AL_TRY(add_folder(folder, AL_FORMAT_PYTORCH, list, err));
+  AL_TRY(find_ggmls(folder, list->count > before, list, err));
   return find_ggufs(folder, list, err);
 }

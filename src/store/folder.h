@@ -13,9 +13,11 @@ struct al_folder {
   bool is_adapter;  /* result: no model, but a LoRA adapter in PEFT's layout */
 };
 
-/* Adds each GGUF (a split one once) and, when the directory itself is a model, that. */
+/* Adds each GGUF (a split one once), each file that may be whisper.cpp's, and, when the directory itself is a model,
+ * that. */
 enum al_code al_folder_find(struct al_folder *folder, struct al_found_list *list, struct al_err *err);
 
+bool al_folder_is_ggml_name(const char *name);  /* "ggml-base.en.bin": as whisper.cpp names its files */
 bool al_folder_is_gguf_model(const char *name); /* a .gguf file that is not a vision projector */
 
 #endif

@@ -1,4 +1,5 @@
 /* One model that the user named by its path. */
+#include "codec/whisper_file.h"
 #include "store/describe.h"
 #include "store/folder.h"
 #include "store/model_id.h"
@@ -50,6 +51,27 @@ static enum al_code take_gguf(const char *directory, const char *name, struct al
   return is_part ? al_found_parts(found, directory, &part, err) : al_found_weight(found, directory, name, err);
 }
 
+/* A file of whisper.cpp, as its first bytes must tell: a user who names another one is told so. */
+static enum al_code take_ggml(const char *directory, const char *name, struct al_found_list *list, struct al_err *err)
+{
+  char path[MAX_PATH], head[AL_GGML_HEAD_BYTES], id[AL_MODEL_ID_MAX_BYTES + 1];
+  AL_CLEANUP(al_fd_close) int fd = -1;
+  uint64_t size = 0;
+  AL_TRY(al_path_join(path, sizeof path, directory, name, err));
+  AL_TRY(al_file_open(path, &fd, &size, err));
+  size_t n = size < sizeof head ? (size_t)size : sizeof head;
+  AL_TRY(al_file_read_at(fd, 0, head, n, err));
+  if (al_ggml_kind_of(al_str_n(head, n)) == AL_GGML_FOREIGN)
+    return al_fail(err, AL_UNSUPPORTED, "%.200s is not a model that can run here: it is no file of whisper.cpp", name);
+  struct al_str stem = al_str_n(name, strlen(name) - strlen(".bin"));
+  if (stem.size == 0 || stem.size > AL_MODEL_ID_MAX_BYTES)
+    return al_fail(err, AL_INVALID_REQUEST, "%.200s gives no usable model name", name);
+  (void)snprintf(id, sizeof id, "%.*s", (int)stem.size, stem.data);
+  const struct al_found_as as = { id, directory, AL_FORMAT_GGML, false };
+  AL_TRY(al_found_add(list, &as, err));
+  return al_found_weight(&list->items[list->count - 1], directory, name, err);
+}
+
 enum al_code al_walk_path(const char *path, struct al_found_list *list, struct al_err *err)
 {
   struct al_file_info info;
@@ -65,6 +87,8 @@ enum al_code al_walk_path(const char *path, struct al_found_list *list, struct a
   if (al_str_ends(al_str(name), al_str(".safetensors")) || strcmp(name, "config.json") == 0 ||
       al_str_ends(al_str(name), al_str(".safetensors.index.json")))
     return take_directory(directory, list, err);
+  if (al_str_ends(al_str(name), al_str(".bin")))
+    return take_ggml(directory, name, list, err);
   if (!al_folder_is_gguf_model(name))
     return al_fail(err, AL_UNSUPPORTED,
                    "%.200s is not a model that can run here: GGUF files (.gguf) and directories "

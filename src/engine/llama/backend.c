@@ -31,7 +31,7 @@ static void end_line(void)
   log_state.length = 0;
 }
 
-static void on_log(enum ggml_log_level level, const char *text, void *)
+void al_llama_log_line(enum ggml_log_level level, const char *text, void *)
 {
   if (level != GGML_LOG_LEVEL_CONT)
     log_state.level = level;
@@ -69,8 +69,8 @@ static void start_once(void)
 {
   /* Or ggml starts a debugger on this process when it aborts. */
   setenv("GGML_NO_BACKTRACE", "1", 1);
-  ggml_log_set(on_log, nullptr);
-  llama_log_set(on_log, nullptr);
+  ggml_log_set(al_llama_log_line, nullptr);
+  llama_log_set(al_llama_log_line, nullptr);
   ggml_backend_load_all();
   llama_backend_init();
 }

@@ -10,6 +10,9 @@
 /* Loads the backends, once; call before anything of libllama or ggml. AL_INTERNAL when not even a CPU is there. */
 enum al_code al_llama_backend_start(struct al_err *err);
 
+/* Where the log goes: for the other libraries on ggml, which take such a function too. */
+void al_llama_log_line(enum ggml_log_level level, const char *text, void *unused);
+
 /* Why libllama failed last on this thread: the first line at error level since al_llama_log_clear (what follows only
  * says who gave up because of it), without the name of the function; "" when nothing. Borrowed until the next call into
  * libllama. */

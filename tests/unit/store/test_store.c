@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include "../codec/whisper_kit.h"
 #include "model_files.h"
 
 #include "base/alloc.h"
@@ -289,7 +290,8 @@ static void tells_types_from_config(void **state)
     { "bert", "{\"architectures\":[\"BertModel\"]}", AL_TYPE_EMBEDDING, AL_CAN_EMBED, "safetensors_cpp" },
     { "rank", "{\"architectures\":[\"XLMRobertaForSequenceClassification\"]}", AL_TYPE_EMBEDDING,
       AL_CAN_EMBED | AL_CAN_RERANK, "safetensors_cpp" },
-    { "whisper", "{\"architectures\":[\"WhisperForConditionalGeneration\"]}", AL_TYPE_STT, AL_CAN_TRANSCRIBE, "" },
+    { "whisper", "{\"architectures\":[\"WhisperForConditionalGeneration\"]}", AL_TYPE_STT, AL_CAN_TRANSCRIBE,
+      "whisper_cpp" },
     { "vits", "{\"architectures\":[\"VitsModel\"]}", AL_TYPE_TTS, AL_CAN_SPEAK, "" },
     { "t5", "{\"architectures\":[\"T5ForConditionalGeneration\"],\"n_positions\":512}", AL_TYPE_LLM,
       AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED, "safetensors_cpp" },
@@ -351,6 +353,66 @@ static void takes_a_pipeline_as_one_model(void **state)
   AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *model = find(store, "sd");
   assert_true(model->type == AL_TYPE_IMAGE && model->n_files == 2 && model->n_parameters == 64);
   assert_string_equal(model->architecture, "StableDiffusionPipeline");
+}
+
+static void put_whisper(const char *name, size_t cut)
+{
+  struct al_buf bytes = {};
+  whisper_kit_write(&whisper_kit_sizes, &bytes);
+  bytes.size -= cut;
+  put_bytes(name, &bytes);
+}
+
+static void finds_files_of_whisper_cpp(void **state)
+{
+  (void)state;
+  static const uint32_t vad[] = { 0x67676d6c, 10, 0x656c6973, 0x312d6f72, 0x00006b36 };
+  static const uint32_t parakeet[] = { 0x67676d6c, 8192, 5000, 1024, 8, 24, 128, 1, 512, 8, 256, 9, 640, 2, 5, 10 };
+  put_whisper("w/ggml-base.en.bin", 0);
+  put_whisper("w/org/ggml-cut.bin", 1);
+  put_whisper("w/mine.bin", 0);
+  put_text("w/ggml-none.bin", "");
+  put_text("w/ggml-page.bin", "<html>not found</html>");
+  put_text("w/other.bin", "PK");
+  put_text("w/deep/config.json", qwen_config);
+  put_text("w/deep/ggml-beside.bin", "PK");
+  struct al_buf bytes = {};
+  al_buf_add(&bytes, vad, sizeof vad);
+  put_bytes("w/ggml-silero-v5.bin", &bytes);
+  al_buf_add(&bytes, parakeet, sizeof parakeet);
+  put_bytes("w/ggml-parakeet.bin", &bytes);
+  AL_CLEANUP(al_store_free_p) struct al_store *store = open_store("w");
+  assert_int_equal(count_models(store), 7);
+  AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *model = find(store, "ggml-base.en");
+  assert_int_equal(model->problem.code, AL_OK);
+  assert_true(model->type == AL_TYPE_STT && model->format == AL_FORMAT_GGML && model->n_files == 1);
+  assert_true(model->capabilities == AL_CAN_TRANSCRIBE && model->n_ctx_train == whisper_kit_sizes.n_text_ctx);
+  assert_int_equal(model->n_parameters, al_whisper_n_parameters(&whisper_kit_sizes));
+  assert_string_equal(model->runtime, "whisper_cpp");
+  assert_string_equal(model->architecture, "whisper");
+  assert_string_equal(model->quantisation, "F16");
+  assert_healthy(store, "mine");
+  assert_problem(store, "org/ggml-cut", AL_MODEL_CORRUPT, "ggml-cut.bin");
+  assert_problem(store, "ggml-none", AL_MODEL_CORRUPT, "ggml-none.bin");
+  assert_problem(store, "ggml-page", AL_MODEL_CORRUPT, "ggml-page.bin");
+  assert_problem(store, "deep/ggml-beside", AL_MODEL_CORRUPT, "ggml-beside.bin");
+  assert_problem(store, "ggml-parakeet", AL_UNSUPPORTED, "Parakeet");
+}
+
+static void registers_a_file_of_whisper_cpp(void **state)
+{
+  (void)state;
+  put_whisper("wr/tiny.bin", 0);
+  put_text("wr/other.bin", "PK");
+  AL_CLEANUP(al_store_free_p) struct al_store *store = open_store("wr-empty");
+  AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *model = nullptr;
+  assert_int_equal(al_store_register_path(store, tmpdir_path("wr/tiny.bin"), &model, nullptr), AL_OK);
+  assert_string_equal(model->id, "tiny");
+  assert_string_equal(model->runtime, "whisper_cpp");
+  struct al_model_descriptor *none = nullptr;
+  struct al_err err = {};
+  assert_int_equal(al_store_register_path(store, tmpdir_path("wr/other.bin"), &none, &err), AL_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "other.bin"));
 }
 
 static void recognises_pytorch_with_advice(void **state)
@@ -675,6 +737,8 @@ int main(void)
     cmocka_unit_test(tells_types_from_config),
     cmocka_unit_test(a_models_directory_may_be_a_model),
     cmocka_unit_test(takes_a_pipeline_as_one_model),
+    cmocka_unit_test(finds_files_of_whisper_cpp),
+    cmocka_unit_test(registers_a_file_of_whisper_cpp),
     cmocka_unit_test(recognises_pytorch_with_advice),
     cmocka_unit_test(reads_the_hugging_face_cache),
     cmocka_unit_test(gives_ids_to_the_first_directory),
