@@ -17,6 +17,7 @@
 /* Its descriptor 3 is the pipe. */
 #define INPUT "/dev/fd/3"
 
+constexpr int64_t EXIT_MS = 2000;   /* a player that has closed its input */
 constexpr int PIPE_BYTES = 1 << 20; /* some twenty seconds */
 
 static const struct {
@@ -74,6 +75,27 @@ static enum al_code start(struct al_player *player, struct al_err *err)
   return code == AL_OK ? AL_OK : al_wrap(err, "%s", player->name);
 }
 
+static enum al_code reap(struct al_player *player, int64_t deadline_ns, struct al_err *err)
+{
+  struct al_exit exited = {};
+  AL_TRY(al_process_wait(player->pid, deadline_ns, &exited, err));
+  player->pid = 0;
+  if (exited.kind == AL_EXIT_SIGNAL)
+    return al_fail(err, AL_INTERNAL, "%s was ended by %s", player->name, al_signal_name(exited.value));
+  return exited.value == 0
+             ? AL_OK
+             : al_fail(err, AL_INTERNAL, "%s could not play it (it ended with status %d)", player->name, exited.value);
+}
+
+/* It reads no more. Why it has ended says more than that it has. */
+static enum al_code ended_early(struct al_player *player, struct al_err *err)
+{
+  enum al_code code = reap(player, al_deadline_in_ms(EXIT_MS), err);
+  if (code == AL_OK || code == AL_TIMEOUT)
+    code = al_fail(err, AL_INTERNAL, "%s has ended before all was played", player->name);
+  return code;
+}
+
 /* Hands the player what it takes; *full: it takes no more at the moment, and something is left. */
 static enum al_code pump(struct al_player *player, bool *full, struct al_err *err)
 {
@@ -88,7 +110,7 @@ static enum al_code pump(struct al_player *player, bool *full, struct al_err *er
     if (*full)
       return AL_OK;
     if (wrote < 0 && errno != EINTR)
-      return al_fail(err, AL_INTERNAL, "%s has ended before all was played", player->name);
+      return ended_early(player, err);
     player->n_played_bytes += wrote > 0 ? (uint64_t)wrote : 0;
   }
   return AL_OK;
@@ -113,18 +135,6 @@ static enum al_code wait_for(int fd, short events, int cancel_fd, struct al_err 
   return watched[0].revents == 0 ? AL_OK : al_fail(err, AL_CANCELLED, "cancelled");
 }
 
-static enum al_code reap(struct al_player *player, struct al_err *err)
-{
-  struct al_exit exited = {};
-  AL_TRY(al_process_wait(player->pid, AL_NO_DEADLINE, &exited, err));
-  player->pid = 0;
-  if (exited.kind == AL_EXIT_SIGNAL)
-    return al_fail(err, AL_INTERNAL, "%s was ended by %s", player->name, al_signal_name(exited.value));
-  return exited.value == 0
-             ? AL_OK
-             : al_fail(err, AL_INTERNAL, "%s could not play it (it ended with status %d)", player->name, exited.value);
-}
-
 enum al_code al_player_finish(struct al_player *player, int cancel_fd, struct al_err *err)
 {
   bool full = true;
@@ -132,18 +142,13 @@ enum al_code al_player_finish(struct al_player *player, int cancel_fd, struct al
     return AL_OK;
   while (full) {
     AL_TRY(wait_for(player->pipe_fd, POLLOUT, cancel_fd, err));
-    if (pump(player, &full, err) == AL_OK)
-      continue;
-    struct al_err exit_err = {}; /* why it has ended says more than that it has */
-    if (reap(player, &exit_err) != AL_OK)
-      *err = exit_err;
-    return err->code;
+    AL_TRY(pump(player, &full, err));
   }
   al_fd_close(&player->pipe_fd);
   AL_CLEANUP(al_fd_close) int pid_fd = pidfd_open(player->pid, 0);
   if (pid_fd >= 0)
     AL_TRY(wait_for(pid_fd, POLLIN, cancel_fd, err));
-  return reap(player, err);
+  return reap(player, AL_NO_DEADLINE, err);
 }
 
 void al_player_close(struct al_player *player)
@@ -155,6 +160,6 @@ void al_player_close(struct al_player *player)
   al_fd_close(&player->waiting_fd);
   if (player->pid > 0) {
     (void)kill(player->pid, SIGKILL);
-    (void)!reap(player, &ignored);
+    (void)!reap(player, AL_NO_DEADLINE, &ignored);
   }
 }
