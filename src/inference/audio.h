@@ -12,7 +12,7 @@ enum al_audio_event_kind {
   AL_AUDIO_SEGMENT,  /* transcription: `segment` */
   AL_AUDIO_PROGRESS, /* transcription: `done_s` of the audio have been heard; at most some ten a second */
   AL_AUDIO_BYTES,    /* speech: `bytes` of the encoded answer */
-  AL_AUDIO_DONE,     /* last: `result` (transcription) */
+  AL_AUDIO_DONE,     /* last: `result` (of a speech: the duration alone) */
   AL_AUDIO_FAILED,   /* last: `err` */
 };
 

@@ -13,7 +13,7 @@ struct al_audio_task {
   void *user;
   void (*free)(struct al_audio_task *audio);
   /* made by the work */
-  struct al_transcribe_result result; /* of a transcription */
+  struct al_transcribe_result result; /* of a speech: the duration alone */
   bool is_truncated;                  /* likewise */
   double audio_s;                     /* for the pool's account */
 };

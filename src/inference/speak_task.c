@@ -63,7 +63,7 @@ static enum al_code speak(struct speech *speech, struct al_engine_model *model, 
   ops->info(model, &info);
   speech->sample_rate = info.sample_rate;
   enum al_code code = ops->speak(model, request->text, &request->options, on_samples, speech, stop, err);
-  speech->audio.audio_s = (double)speech->n_samples / info.sample_rate;
+  speech->audio.audio_s = speech->audio.result.duration_s = (double)speech->n_samples / info.sample_rate;
   if (code == AL_OK)
     return finish(speech, err);
   if (speech->write_err.code == AL_OK)

@@ -176,6 +176,7 @@ static void a_text_becomes_sound(void **)
   listener_wait(&l);
   assert_false(l.failed);
   assert_int_equal(l.n_pieces, 4); /* as they are made */
+  assert_true(l.result.duration_s > 0.149 && l.result.duration_s < 0.151);
   assert_int_equal(l.bytes.size, 3 * LETTER + 4);
   assert_memory_equal(l.bytes.data + 3 * LETTER, "mp3!", 4);
   listener_done(&l);

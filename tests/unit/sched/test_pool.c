@@ -552,7 +552,7 @@ static void idle_models_make_room_and_leased_ones_do_not(void **)
   al_pool_free(pool);
 }
 
-static void every_allocation_may_fail(void **)
+static void fail_every_allocation(const char *id)
 {
   for (size_t n = 1; n < 100; n++) {
     struct al_pool *pool = open_pool(0);
@@ -561,7 +561,7 @@ static void every_allocation_may_fail(void **)
     waiting_init(&waiting);
     (void)al_alloc_fail_at(n);
     struct al_err err = {};
-    enum al_code code = al_pool_acquire(pool, "fake", &waiting.waiter, &lease, &err);
+    enum al_code code = al_pool_acquire(pool, id, &waiting.waiter, &lease, &err);
     if (code == AL_OK && lease == nullptr) {
       wait_for(&waiting);
       lease = waiting.lease;
@@ -578,6 +578,12 @@ static void every_allocation_may_fail(void **)
       return;
   }
   fail_msg("a load made more than 100 allocations");
+}
+
+static void every_allocation_may_fail(void **)
+{
+  fail_every_allocation("fake");
+  fail_every_allocation("fake-whisper");
 }
 
 int main(void)
