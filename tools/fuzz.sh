@@ -11,7 +11,7 @@ mkdir -p "$build"
 [ $# -gt 0 ] || set -- $(cd fuzz && ls fuzz_*.c | sed 's/\.c$//')
 
 # Engines without what needs a model in memory; endpoints without net and inference, which the target stands in for.
-sources="$(find src/base src/codec src/os src/config src/text src/net src/api src/store -name '*.c')
+sources="$(find src/base src/codec src/os src/config src/text src/net src/api src/store -name '*.c') $(ls src/media/*.c)
   $(find src/engine/espeak -name '*.c' ! -name absent.c)
   $(find src/engine/safetensors -name '*.c' ! -name allm_export.c) src/engine/llama/bpe.c src/engine/llama/words.c
   src/engine/llama/text_rules.c src/engine/llama/tokenizer.c src/engine/llama/wordpiece.c src/engine/llama/yarn.c src/db/db.c"

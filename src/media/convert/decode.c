@@ -154,10 +154,12 @@ static void decode_all(struct decoding *d)
     output_fail(AL_MEDIA_TOO_LARGE, "");
   int result;
   bool cut_off = false;
+  /* PCM of a length that was not known when it was written ends in half a packet, and nothing is wrong. */
+  bool is_pcm = av_get_bits_per_sample(d->input.decoder->codec_id) > 0;
   while ((result = av_read_frame(d->input.container, packet)) >= 0) {
     if (packet->stream_index == d->input.stream) {
       d->n_packets++;
-      cut_off = (packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
+      cut_off = !is_pcm && (packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
       decode_packet(d, packet);
     }
     av_packet_unref(packet);

@@ -25,7 +25,7 @@ static const struct recipe {
   const char *options; /* of the container */
 } recipes[AL_AUDIO_FORMAT_COUNT] = {
   [AL_AUDIO_MP3] = { "libmp3lame", "mp3", 96'000, 0, "write_xing=0:id3v2_version=0" },
-  [AL_AUDIO_OPUS] = { "libopus", "ogg", 48'000, 0, "page_duration=100000" },
+  [AL_AUDIO_OPUS] = { "libopus", "ogg", 48'000, 0, "page_duration=60000" },
   [AL_AUDIO_AAC] = { "aac", "adts", 96'000, 0, "" },
   [AL_AUDIO_FLAC] = { "flac", "flac", 0, 2048, "" },
   [AL_AUDIO_PCM] = { "pcm_s16le", "s16le", 0, 0, "" },
@@ -128,6 +128,7 @@ static void open_container(struct encoding *e)
   e->container->flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_BITEXACT;
   e->container->flush_packets = 1;
   e->container->max_delay = 0;
+  e->container->metadata_header_padding = 0;
 }
 
 static void write_header(struct encoding *e)

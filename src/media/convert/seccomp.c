@@ -8,19 +8,16 @@
 #include <unistd.h>
 
 static const int allowed[] = {
-  SCMP_SYS(brk),          SCMP_SYS(munmap),         SCMP_SYS(mremap),
-  SCMP_SYS(madvise),      SCMP_SYS(futex),          SCMP_SYS(clock_gettime),
-  SCMP_SYS(gettimeofday), SCMP_SYS(getrandom),      SCMP_SYS(sched_yield),
-  SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_getaffinity),
-  SCMP_SYS(exit),         SCMP_SYS(exit_group),     SCMP_SYS(restart_syscall),
-  SCMP_SYS(close),
+  SCMP_SYS(brk),         SCMP_SYS(munmap),        SCMP_SYS(mremap),          SCMP_SYS(madvise),
+  SCMP_SYS(futex),       SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),    SCMP_SYS(getrandom),
+  SCMP_SYS(sched_yield), SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigprocmask),  SCMP_SYS(sched_getaffinity),
+  SCMP_SYS(exit),        SCMP_SYS(exit_group),    SCMP_SYS(restart_syscall), SCMP_SYS(close),
+  SCMP_SYS(getpid),      SCMP_SYS(gettid),        SCMP_SYS(rt_sigaction),
 #ifdef AL_SANITIZED
-  SCMP_SYS(mmap),         SCMP_SYS(mprotect),       SCMP_SYS(sigaltstack),
-  SCMP_SYS(rt_sigaction), SCMP_SYS(write),          SCMP_SYS(openat),
-  SCMP_SYS(read),         SCMP_SYS(readlink),       SCMP_SYS(getpid),
-  SCMP_SYS(gettid),       SCMP_SYS(tgkill),         SCMP_SYS(fstat),
-  SCMP_SYS(newfstatat),   SCMP_SYS(lseek),          SCMP_SYS(prctl),
-  SCMP_SYS(uname),        SCMP_SYS(ioctl),
+  SCMP_SYS(mmap),        SCMP_SYS(mprotect),      SCMP_SYS(sigaltstack),     SCMP_SYS(write),
+  SCMP_SYS(openat),      SCMP_SYS(read),          SCMP_SYS(readlink),        SCMP_SYS(tgkill),
+  SCMP_SYS(fstat),       SCMP_SYS(newfstatat),    SCMP_SYS(lseek),           SCMP_SYS(prctl),
+  SCMP_SYS(uname),       SCMP_SYS(ioctl),
 #endif
 };
 

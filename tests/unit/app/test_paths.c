@@ -12,7 +12,7 @@
 static int clear_environment(void **state)
 {
   (void)state;
-  static const char *const names[] = { "ALLM_WORKER", "HF_HUB_CACHE", "HF_HOME", "XDG_STATE_HOME" };
+  static const char *const names[] = { "ALLM_WORKER", "ALLM_MEDIA", "HF_HUB_CACHE", "HF_HOME", "XDG_STATE_HOME" };
   for (size_t i = 0; i < AL_COUNT(names); i++)
     (void)unsetenv(names[i]);
   return setenv("HOME", "/home/somebody", 1);
@@ -31,6 +31,17 @@ static void the_worker_may_be_named(void **state)
   (void)setenv("ALLM_WORKER", "~/bin/my-worker", 1);
   assert_int_equal(al_path_worker(path, sizeof path, nullptr), AL_OK);
   assert_string_equal(path, "/home/somebody/bin/my-worker");
+}
+
+static void the_media_program_may_be_named_or_absent(void **state)
+{
+  (void)state;
+  char path[PATH_MAX] = "as before";
+  assert_int_equal(al_path_media(path, sizeof path, nullptr), AL_OK);
+  assert_string_equal(path, "");
+  (void)setenv("ALLM_MEDIA", "~/bin/my-media", 1);
+  assert_int_equal(al_path_media(path, sizeof path, nullptr), AL_OK);
+  assert_string_equal(path, "/home/somebody/bin/my-media");
 }
 
 static void builtin_models_may_be_absent(void **state)
@@ -74,6 +85,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(the_worker_may_be_named, clear_environment),
+    cmocka_unit_test_setup(the_media_program_may_be_named_or_absent, clear_environment),
     cmocka_unit_test_setup(builtin_models_may_be_absent, clear_environment),
     cmocka_unit_test_setup(the_hub_cache_is_found_as_the_hub_does, clear_environment),
     cmocka_unit_test_setup(state_is_kept_where_the_desktop_keeps_it, clear_environment),
