@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* --- the queue -------------------------------------------------------------------------------------------------- */
@@ -292,6 +293,74 @@ static void each_failed_allocation_is_an_answer(void **)
   al_inference_free(inference);
 }
 
+/* --- all at once ------------------------------------------------------------------------------------------------ */
+
+enum { N_CROWD = 40 };
+struct crowd {
+  struct al_inference *inference;
+  struct listener listeners[N_CROWD];
+  unsigned seed;
+  int n_failed;
+};
+
+/* Asks, gives up now and then, and has the model unloaded under everybody's feet. */
+static void crowd_run(void *argument)
+{
+  static const char *const words[] = { "AUDIO 1", "AUDIO 3", "BAD", "CUT 1", "" };
+  struct crowd *crowd = argument;
+  bool taken[N_CROWD] = {};
+  for (size_t i = 0; i < N_CROWD; i++) {
+    struct listener *l = &crowd->listeners[i];
+    struct al_err err;
+    unsigned dice = (unsigned)rand_r(&crowd->seed);
+    bool speaks = dice % 3 == 0;
+    listener_init(l, speaks ? nullptr : words[dice / 3 % AL_COUNT(words)]);
+    taken[i] = (speaks ? al_inference_speak(crowd->inference, &l->speak, &err)
+                       : al_inference_transcribe(crowd->inference, &l->hear, &err)) == AL_OK;
+    if (dice / 16 % 4 == 0)
+      al_cancel_fire(l->cancel, AL_CANCELLED);
+    if (dice / 64 % 8 == 0 && taken[i])
+      listener_wait(l);
+    if (dice / 512 % 10 == 0) {
+      struct done done;
+      done_init(&done);
+      assert_int_equal(al_inference_unload(crowd->inference, "fake-whisper", done_call, &done, nullptr), AL_OK);
+      done_wait(&done);
+    }
+  }
+  for (size_t i = 0; i < N_CROWD; i++) {
+    if (taken[i])
+      listener_wait(&crowd->listeners[i]);
+    crowd->n_failed += crowd->listeners[i].failed;
+    listener_done(&crowd->listeners[i]);
+  }
+}
+
+static void a_crowd_is_answered_one_by_one(void **)
+{
+  static struct crowd crowds[4];
+  struct al_thread threads[4] = {};
+  struct al_inference *inference = kit_open(&(struct al_inference_options){ .max_queued = 24 });
+  for (unsigned i = 0; i < 4; i++) {
+    crowds[i] = (struct crowd){ .inference = inference, .seed = i + 1 };
+    assert_int_equal(al_thread_start(&threads[i], "crowd", crowd_run, &crowds[i], nullptr), AL_OK);
+  }
+  for (int i = 0; i < 4; i++) {
+    al_thread_join(&threads[i]);
+    assert_true(crowds[i].n_failed > 0 && crowds[i].n_failed < N_CROWD);
+  }
+  kit_wait_inactive(inference);
+  static const char *const ids[] = { "fake-whisper", "fake-voice" };
+  for (size_t i = 0; i < AL_COUNT(ids); i++) {
+    struct al_model_status status;
+    assert_int_equal(al_inference_model(inference, ids[i], &status, nullptr), AL_OK);
+    assert_int_equal(status.n_waiting, 0);
+    assert_int_equal(status.n_running, 0);
+    al_model_status_done(&status);
+  }
+  al_inference_free(inference);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -307,6 +376,7 @@ int main(void)
     TEST(the_end_answers_everybody),
     TEST(the_engine_is_announced),
     TEST(each_failed_allocation_is_an_answer),
+    TEST(a_crowd_is_answered_one_by_one),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
