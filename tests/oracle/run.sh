@@ -27,6 +27,8 @@ run test_embeddings.py --probe "$probes/oracle-probe"
 run test_lora.py --probe "$probes/oracle-probe"
 run test_fp8.py --probe "$probes/oracle-probe"
 run test_espeak.py --probe "$probes/espeak-probe"
+run test_diffusion_samplers.py --probe "$probes/diffusion-sampler-probe"
+run test_diffusion.py --probe "$probes/diffusion-probe"
 run test_llama_server.py --build "$build"
 run test_structured.py --build "$build" --schemas 40
 [ -z "$failed" ] && echo "oracle: all agree" && exit 0
