@@ -11,3 +11,5 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tools/random_gguf.py --preset 0.6b --quant Q4_K "$work/random.gguf"
 /usr/bin/python3 bench/bench_grammar.py --build "$build" --model "$work/random.gguf"
+ninja -C "$build" tests/oracle/whisper-probe >"$build/bench.log" || { cat "$build/bench.log"; exit 1; }
+/usr/bin/python3 bench/bench_speech.py --build "$build"
