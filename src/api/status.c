@@ -69,6 +69,7 @@ static void write_model(struct al_json_writer *w, const struct al_model_status *
   al_jw_kv_int(w, "requests", (int64_t)status->n_requests);
   al_jw_kv_int(w, "prompt_tokens", (int64_t)status->n_prompt_tokens);
   al_jw_kv_int(w, "completion_tokens", (int64_t)status->n_completion_tokens);
+  al_jw_kv_real(w, "audio_seconds", status->audio_s);
   al_jw_end(w);
 }
 

@@ -47,7 +47,7 @@ def test_status(server):
     assert status["version"] and status["uptime_s"] > 0 and status["machine"]["cores"] >= 1
     assert 0 < status["machine"]["available_bytes"] <= status["machine"]["memory_bytes"]
     assert status["connections"]["open"] >= 1 and status["state"] == "ready"
-    assert {"id", "state", "running", "waiting", "problem", "memory_bytes"} <= set(status["models"][0])
+    assert {"id", "state", "running", "waiting", "problem", "memory_bytes", "audio_seconds"} <= set(status["models"][0])
 
 
 def test_load_and_unload(server):
