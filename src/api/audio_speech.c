@@ -1,5 +1,6 @@
 /* POST /v1/audio/speech. */
 #include "api/audio.h"
+#include "api/audio_transcript.h"
 #include "api/body.h"
 #include "api/errors.h"
 #include "api/outflow.h"
@@ -150,7 +151,7 @@ static void on_bytes(struct speech *job, struct al_str bytes)
 }
 
 /* A voice that is no language model reads and writes no tokens. */
-static void send_done(struct speech *job)
+static void send_done(struct speech *job, double seconds)
 {
   struct al_json_writer w = al_api_audio_open_event(&job->out, "speech.audio.done");
   al_jw_key(&w, "usage");
@@ -158,16 +159,18 @@ static void send_done(struct speech *job)
   al_jw_kv_int(&w, "input_tokens", 0);
   al_jw_kv_int(&w, "output_tokens", 0);
   al_jw_kv_int(&w, "total_tokens", 0);
+  al_jw_kv_real(&w, "seconds", al_transcript_seconds(seconds));
   al_jw_end(&w);
   send_event(job, &w);
 }
 
-static void on_done(struct speech *job)
+static void on_done(struct speech *job, const struct al_transcribe_result *result)
 {
+  double seconds = result != nullptr ? result->duration_s : 0;
   begin(job);
-  al_api_audio_log(&job->job, "speech", 0, nullptr);
+  al_api_audio_log(&job->job, "speech", seconds, nullptr);
   if (job->as_events && !job->is_gone)
-    send_done(job);
+    send_done(job, seconds);
   if (job->is_gone)
     al_api_outflow_break(job->outflow);
   else
@@ -201,7 +204,7 @@ static void on_event(void *user, const struct al_audio_event *event)
   case AL_AUDIO_PROGRESS: break;
   case AL_AUDIO_BYTES: on_bytes(job, event->bytes); break;
   case AL_AUDIO_DONE:
-    on_done(job);
+    on_done(job, event->result);
     speech_free(job);
     break;
   case AL_AUDIO_FAILED:

@@ -229,6 +229,8 @@ static void print_json(const struct al_transcript *transcript, const struct al_t
   al_jw_kv_str_n(&w, "text", al_transcript_text(transcript));
   if (transcript->format == AL_TRANSCRIPT_VERBOSE_JSON)
     al_transcript_write_verbose(&w, transcript, result);
+  if (transcript->is_truncated)
+    al_jw_kv_bool(&w, "truncated", true);
   al_jw_key(&w, "usage");
   al_jw_object(&w);
   al_jw_kv_str(&w, "type", "duration");

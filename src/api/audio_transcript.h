@@ -23,6 +23,7 @@ struct al_transcript {
   enum al_transcript_format format;
   bool is_translation;
   bool wants_segments, wants_words; /* of verbose_json */
+  bool is_truncated;                /* set at the end: the file broke off */
   /* private */
   struct al_buf text;            /* plain, or the cues so far */
   struct al_buf segments, words; /* elements of JSON arrays, without their brackets */

@@ -253,6 +253,8 @@ static void finish_stream(struct transcription *job, const struct al_transcribe_
   al_jw_kv_str_n(&w, "text", al_transcript_text(&job->transcript));
   if (job->transcript.format == AL_TRANSCRIPT_VERBOSE_JSON)
     al_transcript_write_verbose(&w, &job->transcript, result);
+  if (job->transcript.is_truncated)
+    al_jw_kv_bool(&w, "truncated", true);
   write_stream_usage(&w, result);
   send_event(job, &w);
   if (!job->is_gone)
@@ -271,6 +273,8 @@ static void on_done(struct transcription *job, const struct al_transcribe_result
     finish_stream(job, result);
     return;
   }
+  if (job->transcript.is_truncated)
+    al_http_add_header(job->job.exchange, "x-audio-truncated", "true");
   al_transcript_print(&job->transcript, result, &job->out);
   if (al_buf_check(&job->out, &err) != AL_OK)
     fail(job, &err);
@@ -296,6 +300,7 @@ static void on_event(void *user, const struct al_audio_event *event)
   case AL_AUDIO_PROGRESS: on_progress(job, event->done_s); break;
   case AL_AUDIO_BYTES: break;
   case AL_AUDIO_DONE:
+    job->transcript.is_truncated = event->is_truncated;
     on_done(job, event->result);
     transcription_free(job);
     break;

@@ -86,6 +86,8 @@ def test_events(fake):
     assert [e["type"] for e in events] == ["speech.audio.delta"] * (len(events) - 1) + ["speech.audio.done"]
     data = b"".join(base64.b64decode(e["audio"], validate=True) for e in events[:-1])
     assert data == speak(fake, voice="mid", response_format="wav").content
+    seconds = events[-1]["usage"].pop("seconds")
+    assert abs(seconds - len(TEXT) * 0.05) < 0.001
     assert events[-1]["usage"] == {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
 

@@ -1,5 +1,6 @@
 """Transcriptions and translations: the official client in its strict mode, forms by curl, every format."""
 import json
+import pathlib
 import shutil
 import subprocess
 
@@ -8,6 +9,7 @@ import pytest
 
 from audio_kit import MODEL, error_of, form, probe, send, wav
 
+MEDIA = pathlib.Path(__file__).parents[1] / "data" / "media"
 SOUND = wav(2.5)
 FILE = ("talk.wav", SOUND)
 
@@ -195,6 +197,26 @@ def test_errors_of_files(fake, name, stream):
 
 def test_a_file_that_is_cut_off_is_heard_as_far_as_it_goes(fake):
     assert transcribe(fake, file=("a.wav", SOUND[:len(SOUND) // 2])).text == "one two"
+
+
+def test_containers_and_codecs(fake):
+    """Whatever the file is called. Two seconds of a tone each."""
+    for file in sorted(MEDIA.glob("*.*")):
+        if file.suffix != ".sh" and file.name != "silent.mp4":
+            assert transcribe(fake, file=("audio", file.read_bytes())).text == "one two", file
+    with pytest.raises(openai.BadRequestError) as error:
+        transcribe(fake, file=("a.wav", (MEDIA / "silent.mp4").read_bytes()))
+    assert error.value.code == "no_audio"
+
+
+def test_a_file_that_broke_off_is_said_to_have(fake):
+    data = (MEDIA / "tone.flac").read_bytes()
+    for cut, expected in ((len(data), None), (len(data) // 2, True)):
+        answer = transcribe(fake, file=data[:cut])
+        assert getattr(answer, "truncated", None) is expected and answer.text == ("one" if expected else "one two")
+        assert getattr(list(transcribe(fake, file=data[:cut], stream=True))[-1], "truncated", None) is expected
+        headers = send(fake, form(MODEL, ("file", data[:cut]), ("response_format", "srt")))[1]
+        assert headers["x-audio-truncated"] == ("true" if expected else None)
 
 
 def test_models_say_what_they_can(fake):

@@ -420,7 +420,7 @@ static void speech_as_events(void **state)
   assert_string_equal(f.exchange.sent.data,
                       "data: {\"type\":\"speech.audio.delta\",\"audio\":\"YWJj\"}\n\n"
                       "data: {\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":0,\"output_tokens\":0,"
-                      "\"total_tokens\":0}}\n\n");
+                      "\"total_tokens\":0,\"seconds\":0.0}}\n\n");
   teardown(&f);
 }
 
