@@ -4,7 +4,7 @@
  * its descriptors and nothing else: no files, no network, limits on memory, time and output. A hostile file ends that
  * process and becomes an AL_INVALID_REQUEST here. Memory in this process is one pipe's buffer, whatever the length.
  *
- * A reader or writer belongs to one thread at a time. */
+ * A reader or writer belongs to one thread at a time; the child dies with the thread that opened it. */
 #ifndef AL_MEDIA_MEDIA_H
 #define AL_MEDIA_MEDIA_H
 
@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-/* Once at start, before threads: the path of the program allm-media (copied). Without it every call below is
+/* Once at start, before threads: the path of the program allm-media (copied). Without it whatever needs a child is
  * AL_UNSUPPORTED. */
 void al_media_set_program(const char *path);
 
@@ -39,15 +39,16 @@ struct al_audio_info {
 
 struct al_audio_reader;
 
-/* Starts the child and waits until it knows what the file is. Errors, all AL_INVALID_REQUEST with a message for the
- * client: reason "empty_file", "no_audio" (no audio stream), "unknown_media" (no known container), "corrupt_media";
- * AL_TIMEOUT, AL_CANCELLED. The cancel token is looked at while waiting, here and in read; a reference is taken. */
+/* Starts the child and waits until the first samples are there: a file of which nothing can be decoded is told here.
+ * Errors, all AL_INVALID_REQUEST with a message for the client: reason "empty_file" (no bytes, no samples), "no_audio"
+ * (no audio stream), "unknown_media" (no known container or codec), "corrupt_media"; AL_TIMEOUT, AL_CANCELLED. The
+ * cancel token is looked at while waiting, here and in read; a reference is taken. */
 enum al_code al_audio_reader_open(const struct al_media_source *source, const struct al_audio_want *want,
                                   struct al_cancel *cancel, struct al_audio_reader **reader, struct al_err *err);
 const struct al_audio_info *al_audio_reader_info(const struct al_audio_reader *reader);
 /* Mono samples in -1..1. Blocks until `capacity` are there or the audio ends; *n 0: the end. A file that turns bad in
- * the middle gives what came before; then AL_INVALID_REQUEST "corrupt_media" only when nothing at all could be decoded
- * (players go on where a file is cut off, and so do we: truncated says so). */
+ * the middle gives what came before and is no error (players go on where a file is cut off, and so do we: truncated
+ * says so). */
 enum al_code al_audio_reader_read(struct al_audio_reader *reader, float *samples, size_t capacity, size_t *n,
                                   struct al_err *err);
 bool al_audio_reader_truncated(const struct al_audio_reader *reader); /* after the end: it ended in an error */
@@ -84,9 +85,11 @@ struct al_audio_out {
 
 struct al_audio_writer;
 
-/* wav and pcm need no child; a wav that is streamed says so in its header (sizes 0xFFFFFFFF). */
+/* wav and pcm need no child unless the rates differ; a wav says that its length is unknown (sizes 0xFFFFFFFF). A rate
+ * that the format lacks is AL_INVALID_REQUEST, from write or finish; 0 takes the next above. */
 enum al_code al_audio_writer_open(const struct al_audio_out *out, struct al_cancel *cancel,
                                   struct al_audio_writer **writer, struct al_err *err);
+/* Returns when all samples are encoded and what that gave has been handed to `bytes`. After an error: close. */
 enum al_code al_audio_writer_write(struct al_audio_writer *writer, const float *samples, size_t n, struct al_err *err);
 enum al_code al_audio_writer_finish(struct al_audio_writer *writer, struct al_err *err); /* the last bytes come */
 void al_audio_writer_close(struct al_audio_writer *writer); /* also in the middle; accepts nullptr */

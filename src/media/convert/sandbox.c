@@ -71,10 +71,11 @@ struct landlock_taken {
   uint64_t file_system, network, scopes;
 };
 constexpr unsigned LANDLOCK_ASK_VERSION = 1;
-constexpr uint64_t LANDLOCK_ALL_TCP = 3;    /* bind, connect; since the fourth version */
+constexpr int LANDLOCK_TCP_VERSION = 4;
+constexpr uint64_t LANDLOCK_ALL_TCP = 3;    /* bind, connect */
 constexpr uint64_t LANDLOCK_ALL_SCOPES = 3; /* abstract sockets and signals of others; since the sixth */
 
-/* 0, or a negative errno. */
+/* Its version, or a negative errno. */
 static int landlock(void)
 {
   long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_ASK_VERSION);
@@ -83,13 +84,13 @@ static int landlock(void)
   static const unsigned n_rights[] = { 0, 13, 14, 15, 15, 16 }; /* to the file system, by version */
   const struct landlock_taken taken = {
     .file_system = (1ULL << n_rights[version < 5 ? version : 5]) - 1,
-    .network = version >= 4 ? LANDLOCK_ALL_TCP : 0,
+    .network = version >= LANDLOCK_TCP_VERSION ? LANDLOCK_ALL_TCP : 0,
     .scopes = version >= 6 ? LANDLOCK_ALL_SCOPES : 0,
   };
   int rules = (int)syscall(SYS_landlock_create_ruleset, &taken, sizeof taken, 0);
   if (rules < 0)
     return -errno;
-  int result = syscall(SYS_landlock_restrict_self, rules, 0) == 0 ? 0 : -errno;
+  int result = syscall(SYS_landlock_restrict_self, rules, 0) == 0 ? (int)version : -errno;
   (void)close(rules);
   return result;
 }
@@ -109,8 +110,9 @@ bool sandbox_enter(enum al_media_job job, uint64_t cpu_seconds, char *why, size_
   limit(RLIMIT_NOFILE, AL_MEDIA_IN_FD + 1); /* no descriptor besides those that are open */
 #endif
   int filtered = sandbox_seccomp(job);
-  if (landlocked == 0 || filtered == 0)
+  if (filtered == 0 || landlocked >= LANDLOCK_TCP_VERSION)
     return true;
-  (void)snprintf(why, size, "seccomp: %s; Landlock: %s", strerrordesc_np(-filtered), strerrordesc_np(-landlocked));
+  (void)snprintf(why, size, "seccomp: %s; Landlock: %s", strerrordesc_np(-filtered),
+                 landlocked < 0 ? strerrordesc_np(-landlocked) : "too old");
   return false;
 }

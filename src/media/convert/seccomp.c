@@ -42,17 +42,17 @@ static int add_simple(scmp_filter_ctx filter)
 static int add_with_arguments(scmp_filter_ctx filter, enum al_media_job job)
 {
   int read_call = job == AL_MEDIA_DECODE ? SCMP_SYS(pread64) : SCMP_SYS(read);
-  int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, read_call, 1, SCMP_A0(SCMP_CMP_EQ, AL_MEDIA_IN_FD));
+  int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, read_call, 1, SCMP_A0(SCMP_CMP_EQ, AL_MEDIA_IN_FD, 0));
 #ifndef AL_SANITIZED
   if (result == 0)
-    result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, SCMP_A0(SCMP_CMP_EQ, AL_MEDIA_OUT_FD));
+    result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, SCMP_A0(SCMP_CMP_EQ, AL_MEDIA_OUT_FD, 0));
   if (result == 0)
     result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   if (result == 0)
     result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   if (result == 0)
     result =
-        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 #endif
   return result;
 }
