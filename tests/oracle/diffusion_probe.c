@@ -3,9 +3,12 @@
  *   unet WIDTH HEIGHT BATCH TOKENS TIMESTEP GUIDANCE IN OUT   in: latents, text, added
  *   decode|encode WIDTH HEIGHT TILE OVERLAP IN OUT
  *   text WHICH BATCH PENULTIMATE IN OUT                       in: int32 tokens, int32 ends; out: rows, pooled
+ *   draw WIDTH HEIGHT STEPS GUIDANCE RESCALE SEED SAMPLER STRENGTH IMAGE MASK PROMPT NEGATIVE IN OUT
+ *        texts in hex ("-": none); IMAGE and MASK 0 or 1: whether `in` has such bytes; out: RGB8
  *   tokens WHICH HEX                                          "ok ID ID ..." */
 #include "base/alloc.h"
 #include "engine/diffusion/clip_tokenizer.h"
+#include "engine/diffusion/draw.h"
 #include "engine/diffusion/model.h"
 #include "os/file.h"
 
@@ -114,6 +117,52 @@ static enum al_code text(struct al_sd_model *model, const char *line, struct al_
   return write_floats(to, out, n_rows + n_pooled);
 }
 
+static bool keep_picture(void *user, int, const struct al_picture *picture)
+{
+  FILE *file = fopen(user, "wb");
+  size_t n = 3 * (size_t)picture->width * (size_t)picture->height;
+  bool whole = file != nullptr && fwrite(picture->rgb, 1, n, file) == n;
+  return file != nullptr && fclose(file) == 0 && whole;
+}
+
+static void from_hex(const char *hex, struct al_buf *text)
+{
+  unsigned byte;
+  for (; sscanf(hex, "%2x", &byte) == 1; hex += 2)
+    al_buf_char(text, (char)byte);
+}
+
+static enum al_code draw(struct al_sd_model *model, const char *line, struct al_err *err)
+{
+  static char prompt_hex[1 << 14], negative_hex[1 << 14];
+  char from[512], to[512], sampler[32];
+  int has_image, has_mask;
+  unsigned long long seed;
+  struct al_draw_request request = { .n_images = 1, .sampler = sampler };
+  if (sscanf(line, "%d %d %d %lf %lf %llu %31s %lf %d %d %16383s %16383s %511s %511s", &request.width, &request.height,
+             &request.n_steps, &request.guidance, &request.guidance_rescale, &seed, sampler, &request.strength,
+             &has_image, &has_mask, prompt_hex, negative_hex, from, to) != 14)
+    return al_fail(err, AL_INVALID_REQUEST, "draw: bad arguments");
+  AL_CLEANUP(al_buf_done) struct al_buf prompt = {};
+  AL_CLEANUP(al_buf_done) struct al_buf negative = {};
+  AL_CLEANUP(al_buf_done) struct al_buf bytes = {};
+  request.seed = seed;
+  from_hex(prompt_hex, &prompt);
+  from_hex(negative_hex, &negative);
+  request.prompt = al_buf_view(&prompt);
+  request.negative_prompt = al_buf_view(&negative);
+  al_buf_init(&bytes, MAX_FILE_BYTES + 1);
+  AL_TRY(al_file_read(from, MAX_FILE_BYTES, &bytes, err));
+  size_t n = (size_t)request.width * (size_t)request.height;
+  if (bytes.size != n * (size_t)(3 * has_image + has_mask))
+    return al_fail(err, AL_INVALID_REQUEST, "draw: %zu bytes", bytes.size);
+  struct al_picture image = { request.width, request.height, (const uint8_t *)bytes.data };
+  request.image = has_image ? &image : nullptr;
+  request.mask = has_mask ? image.rgb + 3 * n : nullptr;
+  struct al_draw_sink sink = { .picture = keep_picture, .user = to };
+  return al_sd_draw(model, &request, &sink, nullptr, err);
+}
+
 static enum al_code tokens(const struct al_sd_model *model, const char *line, struct al_err *err)
 {
   AL_CLEANUP(al_buf_done) struct al_buf bytes = {};
@@ -143,6 +192,8 @@ static enum al_code run(struct al_sd_model *model, const char *line, struct al_e
     return vae(model, false, line + 7, err);
   if (al_str_starts(al_str(line), al_str("text ")))
     return text(model, line + 5, err);
+  if (al_str_starts(al_str(line), al_str("draw ")))
+    return draw(model, line + 5, err);
   return al_fail(err, AL_INVALID_REQUEST, "unknown command");
 }
 
