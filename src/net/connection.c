@@ -301,7 +301,7 @@ void al_net_connection_refuse(struct al_net_connection *connection, struct al_ne
 
 static void write_expired(struct al_net_connection *connection)
 {
-  size_t unwritten = uv_stream_get_write_queue_size(&connection->uv.stream);
+  size_t unwritten = al_net_connection_unwritten(connection);
   if (unwritten >= connection->n_unwritten_seen) {
     al_net_connection_close(connection);
     return;

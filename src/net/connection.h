@@ -90,6 +90,8 @@ bool al_net_websocket_expects_more(const struct al_http_exchange *exchange); /* 
 
 /* Writing: connection_write.c */
 void al_net_connection_flush(struct al_net_connection *connection);
+/* Bytes that have been written and that the client's side has not taken, those in the kernel included. */
+size_t al_net_connection_unwritten(const struct al_net_connection *connection);
 void al_net_connection_say_continue(struct al_net_connection *connection);
 void al_net_connection_send_tls(struct al_net_connection *connection); /* what the handshake has to say */
 /* All that was queued has left. */

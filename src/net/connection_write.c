@@ -1,6 +1,8 @@
 /* From an exchange's queue to the socket: one write a turn of the loop, directly when the kernel takes it. */
 #include "net/connection.h"
 
+#include <sys/ioctl.h>
+
 constexpr size_t KEPT_BYTES = 16 << 10; /* a buffer larger than this is not kept between writes */
 
 static void on_written(uv_write_t *request, int status);
@@ -8,6 +10,17 @@ static void on_written(uv_write_t *request, int status);
 static void count_sent(struct al_net_connection *connection, size_t size)
 {
   atomic_fetch_add_explicit(&connection->loop->server->n_sent_bytes, size, memory_order_relaxed);
+}
+
+/* The kernel holds megabytes and asks for more only when a third of it has gone: to a client that listens to music as
+ * it comes, that is minutes. What counts as progress is what the client's side has taken. */
+size_t al_net_connection_unwritten(const struct al_net_connection *connection)
+{
+  uv_os_fd_t fd;
+  int in_kernel = 0;
+  if (uv_fileno(&connection->uv.handle, &fd) != 0 || ioctl(fd, TIOCOUTQ, &in_kernel) != 0 || in_kernel < 0)
+    in_kernel = 0;
+  return uv_stream_get_write_queue_size(&connection->uv.stream) + (size_t)in_kernel;
 }
 
 static void empty_out(struct al_net_connection *connection)
@@ -48,7 +61,7 @@ static bool write_out(struct al_net_connection *connection)
     al_net_connection_close(connection);
     return false;
   }
-  connection->n_unwritten_seen = uv_stream_get_write_queue_size(&connection->uv.stream);
+  connection->n_unwritten_seen = al_net_connection_unwritten(connection);
   if (connection->phase == AL_NET_CONN_RUNNING)
     al_net_deadline_set(&connection->loop->deadlines, &connection->timed, AL_NET_WRITE);
   return false;

@@ -295,6 +295,95 @@ static void test_write_deadline(void **state)
   kit_stop(&kit);
 }
 
+/* --- answers that are made faster than they are read ------------------------------------------------------------- */
+
+struct pump {
+  struct al_http_exchange *exchange;
+  size_t n_left;
+  bool was_refused;
+  atomic_bool has_ended;
+  atomic_int n_frees;
+};
+
+static void pump_room(void *user)
+{
+  static const char bytes[10'000];
+  struct pump *pump = user;
+  while (pump->exchange != nullptr && pump->n_left > 0 && al_http_has_room(pump->exchange)) {
+    pump->was_refused |= !al_http_send(pump->exchange, al_str_n(bytes, sizeof bytes));
+    pump->n_left = pump->was_refused ? 0 : pump->n_left - sizeof bytes;
+  }
+  if (pump->exchange == nullptr || pump->n_left > 0)
+    return;
+  if (!pump->was_refused)
+    al_http_end(pump->exchange);
+  al_http_unref(pump->exchange);
+  pump->exchange = nullptr;
+  atomic_store(&pump->has_ended, true);
+}
+
+static void pump_free(void *user)
+{
+  atomic_fetch_add(&((struct pump *)user)->n_frees, 1);
+}
+
+static int begin_pump(struct kit *kit, struct pump *pump)
+{
+  static const struct al_http_pump ops = { .room = pump_room, .free = pump_free };
+  int fd = wire_connect(kit);
+  wire_send(fd, GET("/later"));
+  struct al_http_exchange *exchange = kit_held(kit);
+  al_http_set_pump(exchange, &ops, pump);
+  pump->exchange = al_http_ref(exchange);
+  al_http_begin(exchange, 200, "text/plain"); /* whose head is the first that leaves */
+  al_http_unref(exchange);
+  return fd;
+}
+
+static void test_pump(void **state)
+{
+  (void)state;
+  struct kit kit;
+  kit_start(&kit, (struct kit_options){});
+  struct pump pump = { .n_left = 20'000'000 };
+  int fd = begin_pump(&kit, &pump);
+  size_t total = 0;
+  static char bytes[65536];
+  char tail[5] = {};
+  while (memcmp(tail, "0\r\n\r\n", 5) != 0) {
+    ssize_t got = wire_receive(fd, bytes, sizeof bytes);
+    assert_true(got > 0);
+    total += (size_t)got;
+    if (got >= 5)
+      memcpy(tail, bytes + got - 5, 5);
+  }
+  assert_true(total > 20'000'000);
+  assert_int_equal(kit_after(&kit), 200);
+  assert_true(atomic_load(&pump.has_ended));
+  assert_false(pump.was_refused);
+  wire_close(fd);
+  wire_assert_alive(&kit);
+  kit_stop(&kit);
+  assert_int_equal(atomic_load(&pump.n_frees), 1);
+}
+
+static void test_pump_of_a_client_that_leaves(void **state)
+{
+  (void)state;
+  struct kit kit;
+  kit_start(&kit, (struct kit_options){});
+  struct pump pump = { .n_left = 1'000'000'000 };
+  int fd = begin_pump(&kit, &pump);
+  char bytes[1000];
+  assert_true(wire_receive(fd, bytes, sizeof bytes) > 0);
+  wire_close(fd);
+  assert_int_equal(kit_after(&kit), 499);
+  kit_stop(&kit);
+  assert_true(pump.was_refused);
+  assert_true(atomic_load(&pump.has_ended));
+  assert_int_equal(atomic_load(&pump.n_frees), 1);
+}
+
 /* --- pipelines -------------------------------------------------------------------------------------------------- */
 
 static void test_pipeline(void **state)
@@ -455,6 +544,8 @@ int main(void)
     WITH_KIT(test_leaving_clients),
     WITH_KIT(test_half_close_after_complete_answer),
     WITH_KIT(test_slow_reader_hits_the_cap),
+    cmocka_unit_test(test_pump),
+    cmocka_unit_test(test_pump_of_a_client_that_leaves),
     WITH_KIT(test_one_large_send_may_pass_the_cap),
     cmocka_unit_test(test_write_deadline),
     WITH_KIT(test_pipeline),
