@@ -17,6 +17,7 @@ run() {
   /usr/bin/python3 "$here/$name" "$@" || failed="$failed $name"
 }
 run test_codec.py --probe "$probes/codec-probe"
+run test_forms.py --probe "$probes/codec-probe"
 run test_templates.py "$probes/template-probe"
 run test_syntax.py "$probes/syntax-probe"
 run test_schema.py "$probes/schema-probe"
