@@ -119,6 +119,7 @@ enum al_code al_sd_model_measure(struct al_sd_model *model, int width, int heigh
   int factor = al_sd_vae_factor(&model->config.vae);
   struct al_sd_memory made = { .weights_bytes = al_sd_weights_size_bytes(model->weights,
                                                                          al_sd_compute_weights_type(model->compute)) };
+  AL_TRY(al_sd_weights_pretend(model->weights, al_sd_compute_weights_type(model->compute), err));
   AL_TRY(measure_unet(model, width / factor, height / factor, &made, err));
   AL_TRY(measure_vae(model, width / factor, height / factor, &made, err));
   *memory = made;

@@ -4,6 +4,7 @@
 #include "engine/diffusion/weight_copy.h"
 #include "engine/safetensors/weight_types.h"
 
+#include <assert.h>
 #include <ggml-alloc.h>
 #include <stdio.h>
 
@@ -18,6 +19,7 @@ struct al_sd_weights {
   struct al_err failure; /* the first */
   struct ggml_context *context;
   ggml_backend_buffer_t buffer;
+  ggml_backend_buffer_t empty; /* while they only pretend to be loaded */
 };
 
 enum al_code al_sd_weights_new(const struct al_sd_files *files, const struct al_sd_naming *naming, const char *quant,
@@ -40,6 +42,7 @@ void al_sd_weights_free(struct al_sd_weights *weights)
   if (weights == nullptr)
     return;
   ggml_backend_buffer_free(weights->buffer);
+  ggml_backend_buffer_free(weights->empty);
   ggml_free(weights->context);
   al_free(weights->wants);
   al_free(weights);
@@ -225,11 +228,33 @@ uint64_t al_sd_weights_size_bytes(struct al_sd_weights *weights, ggml_backend_bu
   return ggml_backend_alloc_ctx_tensors_from_buft_size(weights->context, type);
 }
 
+static void stand_on(struct al_sd_weights *weights, ggml_backend_buffer_t buffer)
+{
+  for (size_t i = 0; i < weights->n_wants; i++)
+    (*weights->wants[i].slot)->buffer = buffer;
+}
+
+enum al_code al_sd_weights_pretend(struct al_sd_weights *weights, ggml_backend_buffer_type_t type, struct al_err *err)
+{
+  if (weights->buffer != nullptr)
+    return AL_OK;
+  AL_TRY(make_tensors(weights, err));
+  if (weights->empty == nullptr)
+    weights->empty = ggml_backend_buft_alloc_buffer(type, 0);
+  if (weights->empty == nullptr)
+    return al_fail_oom(err, 0);
+  ggml_backend_buffer_set_usage(weights->empty, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+  stand_on(weights, weights->empty);
+  return AL_OK;
+}
+
 enum al_code al_sd_weights_load(struct al_sd_weights *weights, ggml_backend_buffer_type_t type,
                                 al_sd_progress_fn *progress, void *user, struct al_err *err)
 {
+  assert(weights->buffer == nullptr); /* once */
   AL_TRY(al_sd_weights_check(weights, err));
   AL_TRY(make_tensors(weights, err));
+  stand_on(weights, nullptr);
   weights->buffer = ggml_backend_alloc_ctx_tensors_from_buft(weights->context, type);
   if (weights->buffer == nullptr) {
     bool is_host = ggml_backend_buft_is_host(type);
