@@ -77,7 +77,7 @@ static const struct {
 } reason_params[] = {
   { "model_not_found", "model" }, { "empty_file", "file" },    { "no_audio", "file" },
   { "unknown_media", "file" },    { "corrupt_media", "file" }, { "audio_too_long", "file" },
-  { "unknown_voice", "voice" },
+  { "unknown_voice", "voice" },   { "invalid_ssml", "input" },
 };
 
 const char *al_api_error_param(const struct al_err *err)
