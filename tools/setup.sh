@@ -8,7 +8,7 @@
 set -eu
 
 BUILD="gcc binutils libc6-dev make meson ninja-build pkg-config libllama-dev libggml-dev libuv1-dev libllhttp-dev
- libwslay-dev libssl-dev libsqlite3-dev libyyjson-dev libutf8proc-dev libedit-dev libcmocka-dev libwhisper-dev libespeak-ng-dev espeak-ng-data
+ libwslay-dev libssl-dev libsqlite3-dev libyyjson-dev libutf8proc-dev zlib1g-dev libedit-dev libcmocka-dev libwhisper-dev libespeak-ng-dev espeak-ng-data
  libsonic-dev libavformat-dev libavcodec-dev libswresample-dev libseccomp-dev curl ca-certificates"
 TEST="g++ clang-22 clang-format-22 clang-tidy-22 libclang-rt-22-dev python3 python3-openai python3-pytest
  python3-websockets nodejs npm openssl procps ffmpeg"

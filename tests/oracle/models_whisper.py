@@ -74,9 +74,9 @@ def make(directory, name, seed=7):
     model = T.WhisperForConditionalGeneration(config).eval()
     end = 50257 if vocab > 51864 else 50256
     with torch.no_grad():
-        for parameter in model.parameters():
+        for key, parameter in model.named_parameters():
             if parameter.dim() > 1 and parameter.shape[0] != vocab:
-                parameter.normal_(0, 1.2 / parameter.shape[-1] ** 0.5)
+                parameter.normal_(0, 0.3 if "positions" in key else 1 / parameter[0].numel() ** 0.5)
         for layer in [m for m in model.modules() if isinstance(m, torch.nn.LayerNorm)]:
             layer.weight.normal_(1, 0.2)
             layer.bias.normal_(0, 0.2)

@@ -4,7 +4,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "$1" && pwd) || exit 2
-ninja -C "$build" all tests/oracle/oracle-probe tests/oracle/template-probe tests/oracle/syntax-probe tests/oracle/codec-probe tests/oracle/schema-probe tests/oracle/diffusion-probe tests/oracle/diffusion-sampler-probe tests/oracle/espeak-probe >"$build/oracle.log" 2>&1 || {
+ninja -C "$build" all tests/oracle/oracle-probe tests/oracle/template-probe tests/oracle/syntax-probe tests/oracle/codec-probe tests/oracle/schema-probe tests/oracle/whisper-probe tests/oracle/diffusion-probe tests/oracle/diffusion-sampler-probe tests/oracle/espeak-probe >"$build/oracle.log" 2>&1 || {
   cat "$build/oracle.log"
   exit 2
 }
@@ -31,6 +31,7 @@ run test_espeak.py --probe "$probes/espeak-probe"
 run test_diffusion_samplers.py --probe "$probes/diffusion-sampler-probe"
 run test_diffusion.py --probe "$probes/diffusion-probe"
 run test_diffusion_draw.py --probe "$probes/diffusion-probe"
+run test_whisper.py --probe "$probes/whisper-probe"
 run test_llama_server.py --build "$build"
 run test_structured.py --build "$build" --schemas 40
 [ -z "$failed" ] && echo "oracle: all agree" && exit 0

@@ -111,8 +111,11 @@ static int write_logits(char **path, const char *quant, const char *audio_path, 
   open_stream(path, quant, &stream);
   struct whisper_context *context = nullptr;
   struct al_whisper_stop stop = {};
+  struct whisper_context_params params = al_whisper_context_params(0);
+  /* With it the library pads the keys with zeros, and attends to them too: no other implementation does. */
+  params.flash_attn = false;
   if (al_whisper_backend_start(&err) != AL_OK ||
-      al_whisper_load_stream(&stream, al_whisper_context_params(0), nullptr, nullptr, &context, &err) != AL_OK)
+      al_whisper_load_stream(&stream, params, nullptr, nullptr, &context, &err) != AL_OK)
     die(&err);
   al_whisper_stream_close(&stream);
   struct whisper_state *state = al_whisper_state_new(context, &stop);
