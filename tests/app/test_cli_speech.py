@@ -1,10 +1,12 @@
-"""transcribe and speak, as typed: on the fake engine, which hears a number for every second and speaks a tone a letter."""
+"""transcribe and speak, as typed: on the fake engine, which hears a number for every second and speaks a tone a letter,
+and at the end with the built-in voice and the built-in recogniser."""
 import contextlib
 import json
 import math
 import os
 import pathlib
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -366,3 +368,48 @@ def test_no_half_of_a_file_is_left(tmp_path):
             assert process.returncode == (130 if stop == "interrupt" else 1)
             assert err == "" if stop == "interrupt" else "connection" in err
             assert os.listdir(tmp_path) == []
+
+
+# --- the built-in models ----------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    """"one two three", as the built-in voice says it."""
+    if not {"espeak", "tiny-whisper"} <= {model["id"] for model in json.loads(allm.run("list", "--json").stdout)}:
+        pytest.skip("built without the voice")
+    path = tmp_path_factory.mktemp("spoken") / "spoken.wav"
+    result = allm.run("speak", "one two three", "-o", str(path))
+    assert result.returncode == 0 and result.stdout == result.stderr == "", result.stderr
+    return path
+
+
+def words_of(text):
+    return re.findall("[a-z]+", text.lower())
+
+
+def test_what_was_spoken_is_written_down(spoken):
+    """Each command with a server of its own."""
+    result = allm.run("transcribe", str(spoken))
+    assert result.returncode == 0 and result.stderr == "", result.stderr
+    assert words_of(result.stdout) == ["one", "two", "three"]
+    result = allm.run("transcribe", "--words", str(spoken))
+    words = json.loads(result.stdout)["words"]
+    assert [words_of(word["word"])[0] for word in words] == ["one", "two", "three"]
+    assert all(0 <= word["start"] <= word["end"] < 2 for word in words)
+
+
+def test_a_model_by_its_path(spoken):
+    result = allm.run("transcribe", str(spoken), "--model", str(allm.ROOT / "models/tiny-whisper"))
+    assert result.returncode == 0 and words_of(result.stdout) == ["one", "two", "three"], result.stderr
+
+
+def test_ones_own_model_comes_before_the_built_in_one(spoken, tmp_path):
+    shutil.copytree(allm.ROOT / "models/tiny-whisper", tmp_path / "models/mine")
+    terminal = Terminal("transcribe", str(spoken), "--models", str(tmp_path / "models"), home=str(tmp_path))
+    try:
+        terminal.read_until("with mine\r\n")
+        assert "one two three" in terminal.read_until("\r\n").lower()
+    finally:
+        os.kill(terminal.pid, signal.SIGKILL)
+        os.waitpid(terminal.pid, 0)
+        os.close(terminal.fd)
