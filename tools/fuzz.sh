@@ -15,7 +15,7 @@ sources="$(find src/base src/codec src/os src/config src/text src/net src/api sr
   $(find src/engine/espeak -name '*.c' ! -name absent.c)
   $(find src/engine/safetensors -name '*.c' ! -name allm_export.c) src/engine/llama/bpe.c src/engine/llama/words.c
   src/engine/llama/text_rules.c src/engine/llama/tokenizer.c src/engine/llama/wordpiece.c src/engine/llama/yarn.c src/db/db.c"
-modules="yyjson libutf8proc libuv libllhttp libwslay openssl sqlite3 llama ggml espeak-ng"
+modules="yyjson libutf8proc libuv libllhttp libwslay openssl sqlite3 llama ggml"
 flags="-std=c23 -O1 -gline-tables-only -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fno-strict-aliasing -Isrc
   -DAL_VERSION=\\\"fuzz\\\" -include stdio.h -include stdlib.h -include string.h -include time.h -Wno-everything
   -fno-sanitize-recover=undefined $(pkg-config --cflags $modules)"
@@ -34,7 +34,7 @@ object_of() { echo "$build/$(echo "$1" | sed 's,/,_,g; s,\.c$,.o,')"; }
   echo "  rspfile = \$out.list"
   echo "  rspfile_content = \$in"
   echo "rule link"
-  echo "  command = clang-22 -fsanitize=fuzzer,address,undefined \$in $(pkg-config --libs $modules) -lsonic -lm -o \$out"
+  echo "  command = clang-22 -fsanitize=fuzzer,address,undefined \$in $(pkg-config --libs $modules) -lm -o \$out"
   objects=""
   for source in $sources; do
     object=$(object_of "$source")

@@ -1,10 +1,10 @@
 #include "engine/espeak/espeak_engine.h"
 
 #include "base/alloc.h"
+#include "engine/espeak/library.h"
 #include "engine/espeak/speak.h"
 #include "engine/espeak/voices.h"
 
-#include <espeak-ng/speak_lib.h>
 #include <stdatomic.h>
 
 /* Phonemes, and the largest dictionary (Russian's 8 MB), read into memory. */
@@ -37,10 +37,11 @@ static enum al_code estimate(const struct al_model_descriptor *descriptor, const
 
 static enum al_code start(struct al_engine_model *model, struct al_err *err)
 {
-  int rate = espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, nullptr, espeakINITIALIZE_DONT_EXIT);
+  AL_TRY(al_espeak_library_open(err));
+  int rate = al_espeak.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, nullptr, espeakINITIALIZE_DONT_EXIT);
   if (rate <= 0) {
     const char *path = nullptr;
-    (void)espeak_Info(&path);
+    (void)al_espeak.espeak_Info(&path);
     return al_fail(err, AL_NOT_FOUND,
                    "eSpeak NG's data cannot be read (%.200s): install the package espeak-ng-data, or set "
                    "ESPEAK_DATA_PATH to the directory that holds espeak-ng-data",
@@ -55,7 +56,7 @@ static enum al_code start(struct al_engine_model *model, struct al_err *err)
 static void stop(struct al_engine_model *model)
 {
   if (model->sample_rate > 0)
-    (void)espeak_Terminate();
+    (void)al_espeak.espeak_Terminate();
   model->sample_rate = 0;
 }
 

@@ -1,12 +1,11 @@
 #include "engine/espeak/speak.h"
 
 #include "base/alloc.h"
+#include "engine/espeak/library.h"
 #include "engine/espeak/ssml.h"
 #include "engine/espeak/text.h"
 
-#include <espeak-ng/speak_lib.h>
 #include <math.h>
-#include <sonic.h>
 
 /* The library's rate is in words a minute. It is never slower than about 85, and near its top its languages go their
  * own ways (Russian reaches 1.7 times the normal rate where 2 is asked for, Mandarin 2.3): beyond these limits the rest
@@ -46,7 +45,7 @@ static bool drain(struct flow *flow)
 {
   short block[512];
   int n = 0;
-  while ((n = sonicReadShortFromStream(flow->stretcher, block, AL_COUNT(block))) > 0)
+  while ((n = al_espeak.sonicReadShortFromStream(flow->stretcher, block, AL_COUNT(block))) > 0)
     if (!give(flow, block, n))
       return false;
   return true;
@@ -62,7 +61,7 @@ static int on_samples(short *samples, int n, espeak_EVENT *events)
     return 0;
   if (flow->stretcher == nullptr)
     return !give(flow, samples, n);
-  flow->is_out_of_memory = sonicWriteShortToStream(flow->stretcher, samples, n) == 0;
+  flow->is_out_of_memory = al_espeak.sonicWriteShortToStream(flow->stretcher, samples, n) == 0;
   return flow->is_out_of_memory || !drain(flow);
 }
 
@@ -75,8 +74,8 @@ static int on_uri(int type, const char *uri, const char *base)
 
 void al_espeak_speak_setup(void)
 {
-  espeak_SetSynthCallback(on_samples);
-  espeak_SetUriCallback(on_uri);
+  al_espeak.espeak_SetSynthCallback(on_samples);
+  al_espeak.espeak_SetUriCallback(on_uri);
 }
 
 static enum al_code how_it_went(const struct flow *flow, struct al_err *err)
@@ -93,8 +92,8 @@ static enum al_code how_it_went(const struct flow *flow, struct al_err *err)
 
 static enum al_code synthesise(struct flow *flow, const char *text, size_t size, unsigned flags, struct al_err *err)
 {
-  espeak_ERROR code =
-      espeak_Synth(text, size + 1, 0, POS_CHARACTER, 0, espeakCHARS_UTF8 | espeakENDPAUSE | flags, nullptr, flow);
+  espeak_ERROR code = al_espeak.espeak_Synth(text, size + 1, 0, POS_CHARACTER, 0,
+                                             espeakCHARS_UTF8 | espeakENDPAUSE | flags, nullptr, flow);
   AL_TRY(how_it_went(flow, err));
   return code == EE_OK ? AL_OK : al_fail(err, AL_INTERNAL, "eSpeak NG failed to speak (%d)", (int)code);
 }
@@ -127,9 +126,9 @@ static double speed_of_library(double speed)
 static enum al_code set_up(const struct al_espeak_job *job, struct al_err *err)
 {
   int rate = (int)lround(espeakRATE_NORMAL * speed_of_library(job->speed));
-  if (espeak_SetVoiceByName(job->voice) != EE_OK)
+  if (al_espeak.espeak_SetVoiceByName(job->voice) != EE_OK)
     return al_fail(err, AL_INTERNAL, "eSpeak NG cannot use its voice '%s'", job->voice);
-  if (espeak_SetParameter(espeakRATE, rate, 0) != EE_OK)
+  if (al_espeak.espeak_SetParameter(espeakRATE, rate, 0) != EE_OK)
     return al_fail(err, AL_INTERNAL, "eSpeak NG cannot speak at %d words a minute", rate);
   return AL_OK;
 }
@@ -137,12 +136,12 @@ static enum al_code set_up(const struct al_espeak_job *job, struct al_err *err)
 static void stretcher_free(sonicStream *stream)
 {
   if (*stream != nullptr)
-    sonicDestroyStream(*stream);
+    al_espeak.sonicDestroyStream(*stream);
 }
 
 static enum al_code flush(struct flow *flow, struct al_err *err)
 {
-  flow->is_out_of_memory = sonicFlushStream(flow->stretcher) == 0;
+  flow->is_out_of_memory = al_espeak.sonicFlushStream(flow->stretcher) == 0;
   if (!flow->is_out_of_memory)
     (void)drain(flow);
   return how_it_went(flow, err);
@@ -157,10 +156,10 @@ enum al_code al_espeak_speak(const struct al_espeak_job *job, struct al_str text
   AL_CLEANUP(stretcher_free) sonicStream stretcher = nullptr;
   double stretch = job->speed / speed_of_library(job->speed);
   if (stretch < 1 || stretch > 1) {
-    stretcher = sonicCreateStream(job->sample_rate, 1);
+    stretcher = al_espeak.sonicCreateStream(job->sample_rate, 1);
     if (stretcher == nullptr)
       return al_fail(err, AL_OOM_RAM, "out of memory for speech");
-    sonicSetSpeed(stretcher, (float)stretch);
+    al_espeak.sonicSetSpeed(stretcher, (float)stretch);
   }
   struct flow flow = { .job = job, .stretcher = stretcher };
   if (al_espeak_is_ssml(al_buf_view(&clean)))

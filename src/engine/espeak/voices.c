@@ -1,8 +1,8 @@
 #include "engine/espeak/voices.h"
 
 #include "base/alloc.h"
+#include "engine/espeak/library.h"
 
-#include <espeak-ng/speak_lib.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -143,7 +143,7 @@ static int by_id(const void *a, const void *b)
 static enum al_code read_list(struct list *list, bool is_variant, struct al_err *err)
 {
   espeak_VOICE variants = { .languages = "variant" };
-  const espeak_VOICE **from = espeak_ListVoices(is_variant ? &variants : nullptr);
+  const espeak_VOICE **from = al_espeak.espeak_ListVoices(is_variant ? &variants : nullptr);
   size_t n = 0;
   while (from != nullptr && n < MAX_VOICES && from[n] != nullptr)
     n++;
