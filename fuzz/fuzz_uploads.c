@@ -149,6 +149,24 @@ enum al_code al_inference_speak(struct al_inference *inference, const struct al_
   return AL_OK;
 }
 
+/* Asked for by what is linked along. */
+struct al_sampling al_sampling_default(void)
+{
+  return (struct al_sampling){};
+}
+
+enum al_code al_inference_models(struct al_inference *inference, struct al_model_status_list *list, struct al_err *err)
+{
+  (void)inference;
+  (void)list;
+  return al_fail(err, AL_INTERNAL, "nobody asks");
+}
+
+void al_model_status_list_free(struct al_model_status_list *list)
+{
+  (void)list;
+}
+
 /* How the engine answers. */
 enum manner { WELL, FAILING_AT_ONCE, FAILING_LATE, MANNERS };
 
