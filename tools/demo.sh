@@ -1,5 +1,6 @@
 #!/bin/sh
-# The main job for real: a server, its built-in model, an answer streamed through the OpenAI-shaped API.
+# The main job for real: a server, its built-in models, answers streamed through the OpenAI-shaped API, speech there and
+# back.
 # Usage: tools/demo.sh BUILD_DIRECTORY
 set -eu
 cd "$(dirname "$0")/.."
@@ -39,6 +40,12 @@ done
 
 say "allm run tiny-assistant \"What is the capital of France?\""
 "$allm" run tiny-assistant "What is the capital of France?" --port "${url##*:}"
+sentence="Turn on the kitchen light."
+say "allm speak \"$sentence\" -o said.mp3, and allm transcribe said.mp3"
+"$allm" speak "$sentence" -o "$work/said.mp3" --port "${url##*:}"
+heard=$("$allm" transcribe "$work/said.mp3" --port "${url##*:}")
+echo "$heard"
+[ "$(echo "$heard" | tr 'A-Z' 'a-z')" = "turn on the kitchen light." ] || { echo "demo: it was heard otherwise" >&2; exit 1; }
 say "GET /status (its beginning)"
 curl -sS "$url/status" -o "$work/status"
 printf '%.600s ...\n' "$(cat "$work/status")"

@@ -9,6 +9,7 @@ import argparse
 import collections
 import contextlib
 import http.client
+import io
 import json
 import os
 import pathlib
@@ -21,6 +22,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import wave
 
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
@@ -31,6 +33,8 @@ COMMANDS = {"allm": [BUILD / "allm", "serve", "--port", "0", "--log-level", "war
             "fake": [BUILD / "tests" / "api" / "fake_server"]}
 CHAT = {"allm": ["tiny-assistant", "tiny-assistant-gguf"], "fake": ["fake", "org/fake"]}
 EMBED = {"allm": CHAT["allm"], "fake": ["fake-embed"]}
+VOICE = {"allm": "espeak", "fake": "fake-voice"}
+LISTENER = {"allm": "tiny-whisper", "fake": "fake-whisper"}
 PATIENCE_S = 120
 
 QUESTIONS = ["Who are you?", "What is 2 plus 3?", "Tell me a story.", "Name the months.", "Hello!"]
@@ -229,6 +233,55 @@ def take_tokens(server, model, r):
     server.ask("POST", "/apply-template", {"model": model, "messages": messages(r)})
 
 
+def speak(server, model, r):
+    """Read to its end, or left somewhere."""
+    body = {"model": VOICE[server.kind], "input": r.choice(QUESTIONS) * r.randint(1, 20),
+            "response_format": r.choice(["mp3", "opus", "aac", "flac", "wav", "pcm"])}
+    connection, answer = server.open("POST", "/v1/audio/speech", body)
+    with contextlib.closing(connection):
+        assert answer.status == 200, (body, answer.status, answer.read()[:300])
+        if r.random() < 0.3:
+            answer.read(r.randint(0, 3000))
+            answer.close()
+        else:
+            assert len(answer.read()) > 100, body
+
+
+def noise(r, seconds):
+    """A sound file: half a second of silence, and then what nobody understands."""
+    with io.BytesIO() as file:
+        with wave.open(file, "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(2)
+            sound.setframerate(16000)
+            sound.writeframes(bytes(16000) + r.randbytes(int(seconds * 32000)))
+        return file.getvalue()
+
+
+def listen(server, model, r):
+    """A file that is heard, whole or cut short; one that is none; an upload or an answer that is left."""
+    fields = {"model": LISTENER[server.kind], "response_format": r.choice(["json", "text", "srt", "vtt", "verbose_json"])}
+    if r.random() < 0.3:
+        fields |= {"stream": "true", "response_format": "json"}
+    sound, status = noise(r, r.uniform(0.2, 3)), 200
+    if r.random() < 0.2:
+        sound, status = r.randbytes(r.randint(1, 4000)), 400
+    parts = [f'--sEp\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()]
+    body = b"".join([*parts, b'--sEp\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n', sound,
+                     b"\r\n--sEp--\r\n"])
+    head = (f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+            "Content-Type: multipart/form-data; boundary=sEp\r\n\r\n").encode()
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_S) as connection:
+        if r.random() < 0.3:
+            connection.sendall((head + body)[:r.randint(1, len(head + body))])
+            return
+        connection.sendall(head + body)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        text = answer.read()
+        assert answer.status == status, (fields, len(sound), answer.status, text[:300])
+
+
 def look(server, model, r):
     server.ask("GET", r.choice(["/status", "/v1/models", "/health/live", "/openapi.json"]))
 
@@ -243,12 +296,12 @@ def be_rude(server, model, r):
 
 def go(server, model, r):
     """The models go; who asks for one meanwhile has it come again."""
-    server.ask("POST", r.choice(["/unload", "/unload", "/load"]), {"model": r.choice(CHAT[server.kind])})
+    server.ask("POST", r.choice(["/unload", "/unload", "/load"]), {"model": r.choice([*CHAT[server.kind], VOICE[server.kind], LISTENER[server.kind]])})
     time.sleep(r.random())
 
 
 ACTS = [chat, chat, call_a_tool, hold_a_form, complete, respond, respond_in_background, respond_on_a_socket, send_messages,
-        speak_ollama, embed, take_tokens, look, be_rude]
+        speak_ollama, embed, take_tokens, speak, listen, look, be_rude]
 
 
 def client(server, acts, seed, end, results, problems):
@@ -279,7 +332,7 @@ def wait_until(condition, what):
 
 
 def unload_all(server):
-    for model in {*CHAT[server.kind], *EMBED[server.kind]}:
+    for model in {*CHAT[server.kind], *EMBED[server.kind], VOICE[server.kind], LISTENER[server.kind]}:
         server.ask("POST", "/unload", {"model": model})
 
 
