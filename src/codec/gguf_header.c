@@ -53,7 +53,8 @@ static const struct tensor_type tensor_types[] = {
 constexpr uint64_t MAX_KEYS = 1 << 16;
 constexpr uint64_t MAX_TENSORS = 1 << 17;
 constexpr uint64_t MAX_KEY_BYTES = 1 << 16;
-constexpr uint64_t MAX_TENSOR_NAME_BYTES = 63; /* GGML_MAX_NAME - 1 */
+/* libggml itself reads at most 63 and says so; image models have longer names, which stable-diffusion.cpp writes. */
+constexpr uint64_t MAX_TENSOR_NAME_BYTES = 127;
 constexpr uint64_t MIN_KEY_BYTES = 8 + 1 + 4 + 1;
 constexpr uint64_t MIN_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8;
 constexpr uint64_t MAX_ALIGNMENT = 1 << 16;

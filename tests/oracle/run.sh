@@ -31,6 +31,7 @@ run test_espeak.py --probe "$probes/espeak-probe"
 run test_diffusion_samplers.py --probe "$probes/diffusion-sampler-probe"
 run test_diffusion.py --probe "$probes/diffusion-probe"
 run test_diffusion_draw.py --probe "$probes/diffusion-probe"
+run test_diffusion_checkpoints.py --probe "$probes/diffusion-probe"
 run test_whisper.py --probe "$probes/whisper-probe"
 run test_llama_server.py --build "$build"
 run test_structured.py --build "$build" --schemas 40
