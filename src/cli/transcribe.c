@@ -144,29 +144,36 @@ struct input {
 /* What cannot be read twice (standard input, a pipe) is copied to a file first: its length must be known. */
 static enum al_code copy_input(struct input *input, int from_fd, struct al_err *err)
 {
-  AL_CLEANUP(al_fd_close) int copy = -1;
+  int copy = -1;
   AL_TRY(al_temporary_open(&copy, err));
-  AL_TRY(al_temporary_fill(copy, from_fd, al_interrupt_fd(), &input->size_bytes, err));
-  input->fd = copy;
-  copy = -1;
+  enum al_code code = al_temporary_fill(copy, from_fd, al_interrupt_fd(), &input->size_bytes, err);
+  if (code == AL_OK)
+    input->fd = copy;
+  else
+    al_fd_close(&copy);
+  return code;
+}
+
+/* Of an open descriptor, which *input takes over when it is a file. */
+static enum al_code take_input(const char *file, int *fd, struct input *input, struct al_err *err)
+{
+  struct stat info;
+  if (*fd < 0 || fstat(*fd, &info) != 0)
+    return al_fail(err, AL_NOT_FOUND, "%s", strerror(errno));
+  if (S_ISDIR(info.st_mode))
+    return al_fail(err, AL_INVALID_REQUEST, "it is a directory");
+  if (!S_ISREG(info.st_mode) || al_streq(file, "-"))
+    return copy_input(input, *fd, err);
+  *input = (struct input){ *fd, (uint64_t)info.st_size };
+  *fd = -1;
   return AL_OK;
 }
 
 static enum al_code open_input(const char *file, struct input *input, struct al_err *err)
 {
-  AL_CLEANUP(al_fd_close) int fd = -1;
-  struct stat info;
-  fd = al_streq(file, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(file, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || fstat(fd, &info) != 0)
-    return al_fail(err, AL_NOT_FOUND, "%s", strerror(errno));
-  if (S_ISDIR(info.st_mode))
-    return al_fail(err, AL_INVALID_REQUEST, "it is a directory");
-  if (!S_ISREG(info.st_mode) || al_streq(file, "-")) {
-    AL_TRY(copy_input(input, fd, err));
-  } else {
-    *input = (struct input){ fd, (uint64_t)info.st_size };
-    fd = -1;
-  }
+  AL_CLEANUP(al_fd_close) int fd =
+      al_streq(file, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(file, O_RDONLY | O_CLOEXEC);
+  AL_TRY(take_input(file, &fd, input, err));
   if (input->size_bytes > 0)
     return AL_OK;
   al_fd_close(&input->fd);

@@ -155,6 +155,7 @@ struct al_http_pump {
   void (*free)(void *pump); /* with the exchange, on whichever thread that ends; once */
 };
 void al_http_set_pump(struct al_http_exchange *exchange, const struct al_http_pump *ops, void *pump); /* once */
-bool al_http_has_room(struct al_http_exchange *exchange); /* less than half of max_queued_bytes waits */
+/* Less than half of max_queued_bytes waits, or the client has gone: al_http_send tells. */
+bool al_http_has_room(struct al_http_exchange *exchange);
 
 #endif

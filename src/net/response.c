@@ -242,7 +242,7 @@ void al_http_set_pump(struct al_http_exchange *exchange, const struct al_http_pu
 bool al_http_has_room(struct al_http_exchange *exchange)
 {
   AL_LOCKED(&exchange->lock);
-  return exchange->out.size + exchange->n_in_flight < exchange->max_queued_bytes / 2;
+  return exchange->gone || exchange->out.size + exchange->n_in_flight < exchange->max_queued_bytes / 2;
 }
 
 /* Without the lock. The connection's hold keeps the exchange, and with it the pump. */
