@@ -25,6 +25,7 @@ struct al_draw_info {
   int width, height; /* what it draws best */
   int n_steps;       /* sensible numbers for it */
   double guidance;
+  uint64_t memory_bytes;       /* what the loaded model holds */
   bool has_negative;           /* false: a model whose guidance is built in, or none (LCM, turbo) */
   const char *sampler;         /* the default; static */
   const char *const *samplers; /* all that fit; nullptr ends them; borrowed until the model is unloaded */

@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "engine/draw.h"
 #include "engine/speech.h"
 #include "store/descriptor.h"
 
@@ -163,6 +164,7 @@ struct al_engine {
   const struct al_text_ops *text;             /* nullptr: not a text engine */
   const struct al_transcribe_ops *transcribe; /* nullptr: does not listen */
   const struct al_speak_ops *speak;           /* nullptr: does not speak */
+  const struct al_draw_ops *draw;             /* nullptr: does not draw */
 
   /* Opens the files without allocating the weights and measures; runs in the preflight child, where it may crash (see
    * engine/preflight.h). nullptr: this engine needs no preflight. */

@@ -8,6 +8,16 @@ static const char *const pipelines[] = { "StableDiffusionPipeline",          "St
                                          "StableDiffusionXLInpaintPipeline", nullptr };
 constexpr int FIRST_XL = 4;
 
+enum al_code al_sd_config_knows(const char *pipeline, struct al_err *err)
+{
+  if (pipeline == nullptr || pipeline[0] == '\0')
+    return AL_OK;
+  for (size_t i = 0; pipelines[i] != nullptr; i++)
+    if (al_streq(pipelines[i], pipeline))
+      return AL_OK;
+  return al_fail(err, AL_UNSUPPORTED, "a pipeline of the class \"%.80s\" cannot be drawn with yet", pipeline);
+}
+
 static enum al_code need(const char *directory, const char *file, struct al_json_doc **doc, struct al_err *err)
 {
   enum al_code code = al_config_parse(directory, file, doc, err);

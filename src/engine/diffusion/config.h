@@ -91,6 +91,9 @@ struct al_sd_config {
  * something unknown; AL_MODEL_CORRUPT what contradicts itself. */
 enum al_code al_sd_config_read(const char *directory, struct al_sd_config *config, struct al_err *err);
 
+/* Whether a pipeline of that class (model_index.json's _class_name; "" and nullptr: unknown yet) can be drawn with. */
+enum al_code al_sd_config_knows(const char *pipeline, struct al_err *err);
+
 /* The parts, from their JSON; `file` names it in errors. */
 struct al_json;
 enum al_code al_sd_config_unet(const struct al_json *json, const char *file, struct al_sd_unet_config *unet,

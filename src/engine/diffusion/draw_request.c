@@ -51,6 +51,7 @@ void al_sd_draw_info(const struct al_sd_model *model, struct al_draw_info *info)
     .height = side < MOST_SIDE ? side : MOST_SIDE,
     .n_steps = is_lcm(model) ? 4 : DEFAULT_STEPS,
     .guidance = is_lcm(model) && model->config.unet.cond_dim == 0 ? 1 : DEFAULT_GUIDANCE,
+    .memory_bytes = al_sd_weights_held_bytes(model->weights),
     .has_negative = model->config.unet.cond_dim == 0,
     .sampler = default_sampler(model),
     .samplers = sampler_names(model),

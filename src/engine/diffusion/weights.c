@@ -228,6 +228,11 @@ uint64_t al_sd_weights_size_bytes(struct al_sd_weights *weights, ggml_backend_bu
   return ggml_backend_alloc_ctx_tensors_from_buft_size(weights->context, type);
 }
 
+uint64_t al_sd_weights_held_bytes(const struct al_sd_weights *weights)
+{
+  return weights->buffer != nullptr ? ggml_backend_buffer_get_size(weights->buffer) : 0;
+}
+
 static void stand_on(struct al_sd_weights *weights, ggml_backend_buffer_t buffer)
 {
   for (size_t i = 0; i < weights->n_wants; i++)

@@ -56,6 +56,7 @@ size_t al_sd_weights_count(const struct al_sd_weights *weights);
 /* What al_sd_weights_load will allocate there, to the byte. */
 uint64_t al_sd_weights_size_bytes(struct al_sd_weights *weights, ggml_backend_buffer_type_t type);
 
+uint64_t al_sd_weights_held_bytes(const struct al_sd_weights *weights); /* 0 before the load */
 /* For measuring graphs before the load: the tensors stand on that device as if they were there, without memory. */
 enum al_code al_sd_weights_pretend(struct al_sd_weights *weights, ggml_backend_buffer_type_t type, struct al_err *err);
 
