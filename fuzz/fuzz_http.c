@@ -45,9 +45,60 @@ static void websocket(struct al_http_exchange *exchange, void *app)
   (void)al_websocket_accept(exchange, &handler, app);
 }
 
+/* A sink that checks how it is used. */
+struct upload {
+  struct al_http_exchange *exchange;
+  size_t n_bytes;
+  bool has_refused;
+};
+
+static int n_uploads; /* alive */
+
+static void *upload_begin(struct al_http_exchange *exchange, void *app)
+{
+  (void)app;
+  if (al_http_query(exchange, "no").data != nullptr) {
+    al_http_reply(exchange, 415, nullptr, al_str("no"));
+    return nullptr;
+  }
+  struct upload *upload = al_calloc(1, sizeof *upload);
+  assert(upload != nullptr);
+  upload->exchange = exchange;
+  n_uploads++;
+  return upload;
+}
+
+static bool upload_data(void *sink, struct al_str bytes)
+{
+  struct upload *upload = sink;
+  assert(bytes.size > 0 && !upload->has_refused);
+  upload->n_bytes += bytes.size;
+  upload->has_refused = memchr(bytes.data, '!', bytes.size) != nullptr;
+  if (upload->has_refused)
+    al_http_reply(upload->exchange, 422, nullptr, al_str("no"));
+  return !upload->has_refused;
+}
+
+static void upload_free(void *sink)
+{
+  n_uploads--;
+  al_free(sink);
+}
+
+static void upload(struct al_http_exchange *exchange, void *app)
+{
+  (void)app;
+  struct upload *upload = al_http_sink(exchange);
+  assert(upload != nullptr && !upload->has_refused && upload->n_bytes <= 8192 && al_http_body(exchange).size == 0);
+  al_http_reply(exchange, 200, nullptr, al_str("ok"));
+}
+
+static const struct al_http_body_sink upload_sink = { upload_begin, upload_data, upload_free };
+
 static const struct al_http_route routes[] = {
-  { AL_HTTP_GET, "/ws", websocket, 256 },   { AL_HTTP_GET, "/echo", echo, 0 },       { AL_HTTP_POST, "/echo", echo, 0 },
-  { AL_HTTP_GET, "/s/{id...}", stream, 0 }, { AL_HTTP_PUT, "/small/{id}", echo, 8 },
+  { AL_HTTP_GET, "/ws", websocket, 256 },  { AL_HTTP_GET, "/echo", echo, 0 },
+  { AL_HTTP_POST, "/echo", echo, 0 },      { AL_HTTP_GET, "/s/{id...}", stream, 0 },
+  { AL_HTTP_PUT, "/small/{id}", echo, 8 }, { AL_HTTP_POST, "/up", upload, SIZE_MAX, &upload_sink },
 };
 
 static bool refuse_some(struct al_http_exchange *exchange, void *app)
@@ -91,6 +142,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
                 .max_headers = 20,
                 .max_url_bytes = 512,
                 .max_body_bytes = 4096,
+                .max_upload_bytes = 8192,
                 .body_timeout_ms = 60'000,
                 .max_queued_bytes = 4096 },
   };
@@ -137,5 +189,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   al_net_connection_close(connection);
   (void)uv_run(&event_loop.uv, UV_RUN_DEFAULT);
   (void)close(ends[1]);
+  assert(n_uploads == 0);
   return 0;
 }
