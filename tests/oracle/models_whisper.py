@@ -76,7 +76,8 @@ def make(directory, name, seed=7):
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             if parameter.dim() > 1 and parameter.shape[0] != vocab:
-                parameter.normal_(0, 0.3 if "positions" in key else 1 / parameter[0].numel() ** 0.5)
+                position = 1 if "decoder" in key else 0.3
+                parameter.normal_(0, position if "positions" in key else 1 / parameter[0].numel() ** 0.5)
         for layer in [m for m in model.modules() if isinstance(m, torch.nn.LayerNorm)]:
             layer.weight.normal_(1, 0.2)
             layer.bias.normal_(0, 0.2)

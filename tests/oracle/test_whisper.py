@@ -120,7 +120,7 @@ def check_logits(probe, work, name, model, extractor, audio):
     with torch.no_grad():
         expected = model(features, decoder_input_ids=torch.tensor([tokens])).logits[0].numpy()
     spread = expected.std()
-    for quant, limit in (("f32", 2e-2), ("", 2e-2), ("q8_0", 2e-1)):
+    for quant, limit in (("f32", 2e-2), ("", 6e-2), ("q8_0", 6e-1)):
         if quant == "q8_0" and model.config.d_model % 32:
             continue
         got = np.frombuffer(probe.run("logits", work / name, quant, audio.with_suffix(".f32"), *tokens), "<f4")

@@ -29,7 +29,10 @@ static char hf_path[4096];
 static struct al_model_descriptor describe(char **path)
 {
   static char id[] = "tiny", none[] = "";
-  struct al_model_descriptor descriptor = { .id = id, .architecture = none, .directory = *path };
+  static int64_t n_changes; /* or the preflight remembers what it has found at the same path */
+  struct al_model_descriptor descriptor = {
+    .id = id, .architecture = none, .directory = *path, .modified_s = ++n_changes
+  };
   struct al_file_info info = {};
   (void)al_file_stat(*path, &info, nullptr);
   descriptor.format = info.is_directory ? AL_FORMAT_SAFETENSORS : AL_FORMAT_GGML;
@@ -316,6 +319,96 @@ static void loads_the_built_in_model(void **)
   engine->unload(model);
 }
 
+/* The built-in model's directory with one file changed. */
+static void write_changed(const char *name, const char *from, const char *to)
+{
+  static const char *const names[] = { "config.json", "tokenizer.json", "vocab.json", "model.safetensors" };
+  char source[4200], target[600];
+  (void)snprintf(target, sizeof target, "%s/hf", scratch);
+  (void)mkdir(target, 0700);
+  for (size_t i = 0; i < AL_COUNT(names); i++) {
+    (void)snprintf(source, sizeof source, "%s/%s", hf_path, names[i]);
+    (void)snprintf(target, sizeof target, "%s/hf/%s", scratch, names[i]);
+    (void)unlink(target);
+    if (!al_streq(names[i], name)) {
+      assert_int_equal(symlink(source, target), 0);
+      continue;
+    }
+    AL_CLEANUP(al_buf_done) struct al_buf text = {};
+    AL_CLEANUP(al_buf_done) struct al_buf changed = {};
+    assert_int_equal(al_file_read(source, 1 << 20, &text, nullptr), AL_OK);
+    const char *at = strstr(text.data, from);
+    assert_non_null(at);
+    al_buf_add(&changed, text.data, (size_t)(at - text.data));
+    al_buf_str(&changed, to);
+    al_buf_str(&changed, at + strlen(from));
+    assert_int_equal(al_file_write_atomic(target, al_buf_view(&changed), nullptr), AL_OK);
+  }
+}
+
+static void remove_changed(void)
+{
+  static const char *const names[] = { "config.json", "tokenizer.json", "vocab.json", "model.safetensors", "" };
+  for (size_t i = 0; i < AL_COUNT(names); i++) {
+    char path[600];
+    (void)snprintf(path, sizeof path, "%s/hf/%s", scratch, names[i]);
+    (void)(names[i][0] != '\0' ? unlink(path) : rmdir(path));
+  }
+}
+
+static void refuses_directories_by_name(void **)
+{
+  static const struct {
+    const char *file, *from, *to;
+    enum al_code code;
+    const char *words;
+  } cases[] = {
+    { "config.json", "\"vocab_size\": 51865", "\"vocab_size\": 51900", AL_UNSUPPORTED, "vocabulary" },
+    { "config.json", "\"vocab_size\": 51865", "\"vocab_size\": 51866", AL_MODEL_CORRUPT, "embed_tokens" },
+    { "config.json", "\"max_source_positions\": 1500", "\"max_source_positions\": 750", AL_UNSUPPORTED,
+      "audio context" },
+    { "config.json", "\"encoder_layers\"", "\"no_layers\"", AL_MODEL_CORRUPT, "encoder_layers" },
+    { "config.json", "\"encoder_ffn_dim\": 256", "\"encoder_ffn_dim\": 255", AL_UNSUPPORTED, "encoder_ffn_dim" },
+    { "config.json", "\"gelu\"", "\"relu\"", AL_UNSUPPORTED, "relu" },
+    { "config.json", "\"WhisperForConditionalGeneration\"", "\"WhisperForAudioClassification\"", AL_UNSUPPORTED,
+      "WhisperForAudioClassification" },
+    { "tokenizer.json", "\"BPE\"", "\"Unigram\"", AL_UNSUPPORTED, "Unigram" },
+  };
+  struct al_file_info info;
+  if (al_file_stat(hf_path, &info, nullptr) != AL_OK)
+    skip();
+  char path[512];
+  (void)snprintf(path, sizeof path, "%s/hf", scratch);
+  for (size_t i = 0; i < AL_COUNT(cases); i++) {
+    struct al_engine_model *model = nullptr;
+    struct al_err err = {};
+    write_changed(cases[i].file, cases[i].from, cases[i].to);
+    enum al_code code = load(path, "", &model, &err);
+    if (code != cases[i].code || strstr(err.message, cases[i].words) == nullptr)
+      fail_msg("case %zu: %s: %s", i, al_code_name(code), err.message);
+  }
+  remove_changed();
+}
+
+static void quantises_while_it_loads(void **)
+{
+  struct al_file_info info;
+  if (al_file_stat(hf_path, &info, nullptr) != AL_OK)
+    skip();
+  static const char *const types[] = { "f32", "q8_0", "q5_0" };
+  for (size_t i = 0; i < AL_COUNT(types); i++) {
+    struct al_engine_model *model = nullptr;
+    struct al_err err = {};
+    if (load(hf_path, types[i], &model, &err) != AL_OK)
+      fail_msg("%s: %s", types[i], err.message);
+    engine->unload(model);
+  }
+  struct al_engine_model *model = nullptr;
+  struct al_err err = {};
+  assert_int_equal(load(hf_path, "q6_k", &model, &err), AL_UNSUPPORTED); /* rows of 64, blocks of 256 */
+  assert_int_equal(load(hf_path, "bf16", &model, &err), AL_INVALID_REQUEST);
+}
+
 static void survives_failing_allocations(void **)
 {
   for (size_t n = 1; n < 40; n++) {
@@ -364,6 +457,8 @@ int main(int argc, char **argv)
     cmocka_unit_test(makes_mel_filters),
     cmocka_unit_test(takes_prompts_of_any_length),
     cmocka_unit_test(loads_the_built_in_model),
+    cmocka_unit_test(refuses_directories_by_name),
+    cmocka_unit_test(quantises_while_it_loads),
     cmocka_unit_test(survives_failing_allocations),
   };
   return cmocka_run_group_tests_name("engine/whisper", tests, set_up, tear_down);
