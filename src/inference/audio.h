@@ -23,7 +23,7 @@ struct al_audio_event { /* borrowed for the call */
   double done_s;
   struct al_str bytes;
   const struct al_transcribe_result *result;
-  bool is_truncated; /* DONE: the file broke off or its decoder did; the text is of what came before */
+  bool is_truncated; /* DONE: the file broke off; the text is of what came before */
   const struct al_err *err;
 };
 

@@ -63,6 +63,15 @@ static enum al_code blame_file(struct al_err *err, const char *what)
   return al_fail_reason(err, AL_INVALID_REQUEST, "corrupt_media");
 }
 
+/* What a file can make its decoder do. SIGKILL and the like come from outside. */
+static bool is_files_doing(const struct al_exit *exited)
+{
+  if (exited->kind != AL_EXIT_SIGNAL)
+    return true;
+  int signal = exited->value;
+  return signal != SIGKILL && signal != SIGTERM && signal != SIGINT && signal != SIGHUP;
+}
+
 /* Its pipe is at an end, though it has not said that it is. */
 static enum al_code tell_death(struct al_media_child *child, struct al_err *err)
 {
@@ -70,16 +79,17 @@ static enum al_code tell_death(struct al_media_child *child, struct al_err *err)
   (void)kill(child->pid, SIGKILL); /* in vain when it has ended; one that closed its pipe and lives is not waited for */
   AL_TRY(al_process_wait(child->pid, AL_NO_DEADLINE, &exited, err));
   child->pid = 0;
+  const char *role = child->frames.job == AL_MEDIA_DECODE ? "decoder" : "encoder";
   char how[64];
   if (exited.kind == AL_EXIT_SIGNAL)
-    (void)snprintf(how, sizeof how, "its decoder was ended by %s", al_signal_name(exited.value));
+    (void)snprintf(how, sizeof how, "its %s was ended by %s", role, al_signal_name(exited.value));
   else
-    (void)snprintf(how, sizeof how, "its decoder ended with status %d", exited.value);
+    (void)snprintf(how, sizeof how, "its %s ended with status %d", role, exited.value);
   if (exited.kind == AL_EXIT_SIGNAL && exited.value == SIGXCPU)
     (void)snprintf(how, sizeof how, "it takes more time to decode than is allowed");
-  if (child->frames.greeted && child->frames.job == AL_MEDIA_DECODE)
+  if (child->frames.greeted && child->frames.job == AL_MEDIA_DECODE && is_files_doing(&exited))
     return blame_file(err, how);
-  return al_fail(err, AL_INTERNAL, "allm-media does not work: %s", how);
+  return al_fail(err, AL_INTERNAL, "the audio could not be converted: %s", how);
 }
 
 static enum al_code receive(struct al_media_child *child, struct al_err *err)

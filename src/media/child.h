@@ -22,7 +22,7 @@ enum al_code al_media_child_start(struct al_media_child *child, const char *cons
 /* The next frame. Waits for it, sending *samples (nullptr, or what is taken from its front) meanwhile; returns with
  * *found false once all samples are sent and `samples` was not nullptr. A child that says nothing for stall_ms is
  * AL_TIMEOUT; one that ends in the middle of a sentence is AL_INVALID_REQUEST "corrupt_media", AL_INTERNAL when it
- * never began to speak. */
+ * never began to speak, encodes, or was killed from outside. */
 enum al_code al_media_child_next(struct al_media_child *child, struct al_str *samples, struct al_media_frame *frame,
                                  bool *found, struct al_err *err);
 /* Kills and reaps it; accepts one that never started. */

@@ -48,7 +48,8 @@ enum al_code al_audio_reader_open(const struct al_media_source *source, const st
 const struct al_audio_info *al_audio_reader_info(const struct al_audio_reader *reader);
 /* Mono samples in -1..1. Blocks until `capacity` are there or the audio ends; *n 0: the end. A file that turns bad in
  * the middle gives what came before and is no error (players go on where a file is cut off, and so do we: truncated
- * says so). */
+ * says so). A decoder that dies or runs into a limit is one: AL_INVALID_REQUEST "corrupt_media" where the file can have
+ * done that, AL_INTERNAL where it was ended from outside. */
 enum al_code al_audio_reader_read(struct al_audio_reader *reader, float *samples, size_t capacity, size_t *n,
                                   struct al_err *err);
 bool al_audio_reader_truncated(const struct al_audio_reader *reader); /* after the end: it ended in an error */

@@ -105,7 +105,8 @@ static enum al_code too_long(struct al_err *err)
   return al_media_failure_tell(&failure, err);
 }
 
-/* What came before is good where the file turns bad; an audio that is too long is an error at any time. */
+/* What came before is good where the file turns bad; audio that is too long, and a decoder that runs into its limits,
+ * are errors at any time. */
 static enum al_code act_on(struct al_audio_reader *reader, const struct al_media_frame *frame, struct al_err *err)
 {
   switch (frame->kind) {
@@ -118,7 +119,7 @@ static enum al_code act_on(struct al_audio_reader *reader, const struct al_media
     reader->truncated = frame->truncated;
     return AL_OK;
   case AL_MEDIA_FAILED:
-    if (frame->failure.kind == AL_MEDIA_TOO_LONG || reader->n_given == 0)
+    if (frame->failure.kind != AL_MEDIA_CORRUPT || reader->n_given == 0)
       return al_media_failure_tell(&frame->failure, err);
     reader->ended = reader->truncated = true;
     return AL_OK;
@@ -130,21 +131,13 @@ static enum al_code act_on(struct al_audio_reader *reader, const struct al_media
   return al_fail(err, AL_INTERNAL, "a frame of allm-media that the parser should have refused");
 }
 
+/* A decoder that dies, or loses its mind, has not come to the file's end: nobody may take that part for the whole. */
 static enum al_code next_samples(struct al_audio_reader *reader, struct al_err *err)
 {
   struct al_media_frame frame;
   bool found;
-  struct al_err own;
-  enum al_code code = al_media_child_next(&reader->child, nullptr, &frame, &found, &own);
-  if (code == AL_OK)
-    return act_on(reader, &frame, err);
-  if (code == AL_INVALID_REQUEST && reader->n_given > 0) { /* it died, or lost its mind, in the middle */
-    reader->ended = reader->truncated = true;
-    return AL_OK;
-  }
-  if (err != nullptr)
-    *err = own;
-  return code;
+  AL_TRY(al_media_child_next(&reader->child, nullptr, &frame, &found, err));
+  return act_on(reader, &frame, err);
 }
 
 enum al_code al_audio_reader_read(struct al_audio_reader *reader, float *samples, size_t capacity, size_t *n,

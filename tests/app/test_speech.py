@@ -159,8 +159,8 @@ def children_of(pid):
 
 def test_long_audio_in_bounded_memory(server, tmp_path):
     """Made by the voice in one go, uploaded, heard: all of it on the disk, none of it in memory. The engine hears in pieces of ten
-    minutes, so that eighteen show what an hour does (ALLM_TEST_HOURS=1)."""
-    wanted_h = float(os.environ.get("ALLM_TEST_HOURS", "0.3"))
+    minutes, so that twelve show what an hour does (ALLM_TEST_HOURS=1)."""
+    wanted_h = float(os.environ.get("ALLM_TEST_HOURS", "0.2"))
     rng = random.Random(60)
     text = " ".join(" ".join(rng.choice(DIGITS) for _ in range(4)) + "." for _ in range(int(3400 * wanted_h)))
     transcribe(server, speak(server, "one."))  # the models are there
@@ -177,8 +177,10 @@ def test_long_audio_in_bounded_memory(server, tmp_path):
     assert status == 200, answer
     print(f"{seconds:.0f} s, {size / 1e6:.0f} MB in {elapsed:.0f} s ({seconds / elapsed:.0f} x real time); "
           f"most MB: {most}, before {before:.0f}; {len(words_of(answer['text']))} words of {len(words_of(text))}")
-    assert most["allm-worker"] - before < 250, (most, before)
-    assert most["allm-media"] < 100, most
+    # AddressSanitizer keeps what has been freed for a while.
+    times = 3 if "libasan" in pathlib.Path(f"/proc/{server.worker_pid()}/maps").read_text() else 1
+    assert most["allm-worker"] - before < 250 * times, (most, before)
+    assert most["allm-media"] < 100 * times, most
     assert abs(answer["duration"] - seconds) < 1
     spans = [(segment["start"], segment["end"]) for segment in answer["segments"]]
     assert all(start <= end for start, end in spans) and spans == sorted(spans)
@@ -227,7 +229,7 @@ def test_hostile_files(server):
 
 
 def test_a_decoder_that_dies(server):
-    """SIGKILL from outside, in the middle: the answer says that the audio broke off, or that it failed; the next is served."""
+    """SIGKILL from outside, in the middle: a part is not told as the whole; the next is served."""
     sound = speak(server, " ".join(DIGITS * 100))
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         future = pool.submit(transcribe, server, sound)
@@ -238,5 +240,5 @@ def test_a_decoder_that_dies(server):
             except ProcessLookupError:
                 pass
         status, answer = future.result()
-    assert (status == 200 and answer.get("truncated")) or status in (400, 500), answer
+    assert status == 500 and "decoder" in answer["error"]["message"], answer
     assert transcribe(server, speak(server, "one."))[0] == 200

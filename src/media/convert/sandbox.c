@@ -38,6 +38,13 @@ static void limit(int resource, uint64_t value)
   (void)setrlimit((__rlimit_resource_t)resource, &both);
 }
 
+/* The kernel looks at the hard limit first: were both the same, it would send SIGKILL, which does not say why. */
+static void limit_time(uint64_t cpu_seconds)
+{
+  const struct rlimit time = { cpu_seconds, cpu_seconds + 1 };
+  (void)setrlimit(RLIMIT_CPU, &time);
+}
+
 #ifndef AL_SANITIZED /* whose shadow memory is many terabytes */
 /* The libraries take some 200 MB of addresses, a conversion a few more; a hostile file gets this much and no more. */
 static void limit_memory(void)
@@ -59,7 +66,7 @@ static void limit_all(uint64_t cpu_seconds)
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, 0);
   limit(RLIMIT_NPROC, 0);
-  limit(RLIMIT_CPU, cpu_seconds);
+  limit_time(cpu_seconds);
 #ifndef AL_SANITIZED
   limit_memory();
 #endif

@@ -35,11 +35,20 @@ static int misbehave(const char *how)
   if (strcmp(how, "babble") == 0)
     say(AL_MEDIA_SAMPLES, samples, sizeof samples);
   if (strcmp(how, "die") == 0)
+    (void)raise(SIGSYS);
+  if (strcmp(how, "be killed") == 0)
     (void)raise(SIGTERM);
   say(AL_MEDIA_INFO, &info, sizeof info);
   say(AL_MEDIA_SAMPLES, samples, sizeof samples);
   if (strcmp(how, "die in the middle") == 0)
+    (void)raise(SIGSYS);
+  if (strcmp(how, "be killed in the middle") == 0)
     (void)raise(SIGKILL);
+  if (strcmp(how, "break in the middle") == 0 || strcmp(how, "overflow in the middle") == 0) {
+    const struct al_media_failure failure = { .kind = *how == 'b' ? AL_MEDIA_CORRUPT : AL_MEDIA_TOO_LARGE };
+    say(AL_MEDIA_FAILED, &failure, sizeof failure);
+    return 0;
+  }
   if (strcmp(how, "hang in the middle") == 0)
     (void)pause();
   for (;;) /* flood */
@@ -293,12 +302,14 @@ static void a_child_that_dies_is_the_files_fault(void **)
     assert_int_equal(open_any(&reader, &err), AL_INVALID_REQUEST);
     assert_string_equal(err.reason, "corrupt_media");
   }
+  use_child("be killed");
+  assert_int_equal(open_any(&reader, &err), AL_INTERNAL); /* it was not */
   kit_assert_no_child();
 }
 
 static void what_came_before_the_end_is_good(void **)
 {
-  use_child("die in the middle");
+  use_child("break in the middle");
   AL_CLEANUP(al_audio_reader_close_p) struct al_audio_reader *reader = nullptr;
   static float samples[10'000];
   size_t n;
@@ -309,6 +320,28 @@ static void what_came_before_the_end_is_good(void **)
   assert_int_equal(al_audio_reader_read(reader, samples, AL_COUNT(samples), &n, nullptr), AL_OK);
   assert_int_equal(n, 0);
   assert_true(al_audio_reader_truncated(reader));
+}
+
+static void a_part_is_not_taken_for_the_whole(void **)
+{
+  static const struct {
+    const char *how;
+    enum al_code code;
+  } ways[] = { { "die in the middle", AL_INVALID_REQUEST },
+               { "overflow in the middle", AL_INVALID_REQUEST },
+               { "be killed in the middle", AL_INTERNAL } };
+  static float samples[10'000];
+  for (size_t i = 0; i < AL_COUNT(ways); i++) {
+    use_child(ways[i].how);
+    AL_CLEANUP(al_audio_reader_close_p) struct al_audio_reader *reader = nullptr;
+    struct al_err err = {};
+    size_t n = 7;
+    assert_int_equal(open_any(&reader, nullptr), AL_OK);
+    assert_int_equal(al_audio_reader_read(reader, samples, AL_COUNT(samples), &n, &err), ways[i].code);
+    assert_int_equal(n, 7);
+    assert_false(al_audio_reader_truncated(reader));
+    assert_true((err.reason != nullptr) == (ways[i].code == AL_INVALID_REQUEST));
+  }
 }
 
 static void a_flood_is_too_long(void **)
@@ -389,6 +422,7 @@ int main(int argc, char **argv)
     cmocka_unit_test_teardown(without_a_program_nothing_is_read, use_real_child),
     cmocka_unit_test_teardown(a_child_that_dies_is_the_files_fault, use_real_child),
     cmocka_unit_test_teardown(what_came_before_the_end_is_good, use_real_child),
+    cmocka_unit_test_teardown(a_part_is_not_taken_for_the_whole, use_real_child),
     cmocka_unit_test_teardown(a_flood_is_too_long, use_real_child),
     cmocka_unit_test_teardown(a_child_that_stands_still_is_a_timeout, use_real_child),
     cmocka_unit_test_teardown(a_cancelled_reader_stops_at_once, use_real_child),
