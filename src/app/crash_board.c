@@ -5,6 +5,7 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct slot {
 
 struct shared {
   _Atomic int64_t beat_ns;
+  atomic_int died_in; /* a slot's number from 1: whose code the thread ran that ended the process; 0: not known */
   struct slot slots[N_SLOTS];
 };
 
@@ -62,10 +64,15 @@ enum al_code al_crash_board_new(struct al_crash_board **board, struct al_err *er
   return code;
 }
 
+/* The process's board, as a signal handler gets no argument. */
+static _Atomic(struct shared *) watched;
+
 void al_crash_board_free(struct al_crash_board *board)
 {
   if (board == nullptr)
     return;
+  if (atomic_load(&watched) == board->shared)
+    atomic_store(&watched, nullptr);
   (void)munmap(board->shared, sizeof *board->shared);
   (void)close(board->fd);
   al_free(board);
@@ -75,6 +82,11 @@ int al_crash_board_fd(const struct al_crash_board *board)
 {
   return board->fd;
 }
+
+/* What this thread runs. Model code of one model does not call that of another. */
+static thread_local struct {
+  int slot, depth; /* from 1; 0: none */
+} running;
 
 static struct slot *find(struct shared *shared, const char *id)
 {
@@ -98,8 +110,45 @@ static struct slot *find(struct shared *shared, const char *id)
 void al_crash_board_mark(struct al_crash_board *board, const char *model_id, bool inside)
 {
   struct slot *slot = find(board->shared, model_id);
-  if (slot != nullptr)
-    atomic_fetch_add_explicit(&slot->n_inside, inside ? 1 : -1, memory_order_relaxed);
+  if (slot == nullptr)
+    return;
+  atomic_fetch_add_explicit(&slot->n_inside, inside ? 1 : -1, memory_order_relaxed);
+  running.depth += inside ? 1 : -1;
+  running.slot = running.depth > 0 ? (int)(slot - board->shared->slots) + 1 : 0;
+}
+
+/* The signal comes again as this returns (SA_RESETHAND), and ends the process as if nobody had looked. */
+static void note_death(int signal)
+{
+  struct shared *shared = atomic_load(&watched);
+  int nobody = 0;
+  if (shared != nullptr && running.slot != 0)
+    (void)atomic_compare_exchange_strong(&shared->died_in, &nobody, running.slot);
+  (void)raise(signal);
+}
+
+void al_crash_board_watch(struct al_crash_board *board)
+{
+  static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+  const struct sigaction noting = { .sa_handler = note_death, .sa_flags = (int)SA_RESETHAND };
+  atomic_store(&watched, board->shared);
+  for (size_t i = 0; i < AL_COUNT(signals); i++) {
+    struct sigaction present;
+    bool is_free = sigaction(signals[i], nullptr, &present) == 0 && present.sa_handler == SIG_DFL;
+    if (is_free) /* the sanitizers have handlers of their own */
+      (void)sigaction(signals[i], &noting, nullptr);
+  }
+}
+
+bool al_crash_board_culprit(const struct al_crash_board *board, char *id, size_t size)
+{
+  int at = atomic_load_explicit(&board->shared->died_in, memory_order_relaxed);
+  if (at < 1 || at > (int)N_SLOTS)
+    return false;
+  struct slot *slot = &board->shared->slots[at - 1];
+  slot->id[ID_BYTES - 1] = '\0';
+  (void)snprintf(id, size, "%s", slot->id);
+  return true;
 }
 
 void al_crash_board_beat(struct al_crash_board *board)

@@ -20,10 +20,16 @@ int al_crash_board_fd(const struct al_crash_board *board);
 /* A thread is about to run, or has left, engine code for the model. Thread-safe, lock-free, never fails: past 64 models
  * it does nothing. */
 void al_crash_board_mark(struct al_crash_board *board, const char *model_id, bool inside);
+/* From now on a thread that ends the process by a fault of its own (SIGSEGV, SIGABRT, ...) writes down whose code it
+ * ran. Worker, once; the board must live as long as the process. */
+void al_crash_board_watch(struct al_crash_board *board);
 /* The worker's main loop is alive. */
 void al_crash_board_beat(struct al_crash_board *board);
 int64_t al_crash_board_last_beat_ns(const struct al_crash_board *board);
 
+/* The model in whose code the thread was that ended the process; false: not known (it ran none, as the threads that an
+ * engine starts for itself do not, or the end came from outside). */
+bool al_crash_board_culprit(const struct al_crash_board *board, char *id, size_t size);
 /* The i-th model that had a thread inside; false past the last. Copies its id. */
 bool al_crash_board_inside(const struct al_crash_board *board, size_t i, char *id, size_t size);
 

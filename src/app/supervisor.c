@@ -162,14 +162,24 @@ static void on_ready(struct supervisor *s)
     announce(s);
 }
 
+static void blame_model(struct supervisor *s, const char *id)
+{
+  bool quarantined = al_quarantine_blame(&s->quarantine, id, al_now_ns());
+  al_log(quarantined ? AL_LOG_ERROR : AL_LOG_WARN, quarantined ? "model_quarantined" : "model_crashed",
+         AL_S("model", id));
+}
+
+/* The one that did it, or else all that were at work: a model that hears an hour of speech is at work for long, and
+ * what others do meanwhile is not its fault. */
 static void blame_models(struct supervisor *s, const struct al_crash_board *board)
 {
   char id[256];
-  for (size_t i = 0; al_crash_board_inside(board, i, id, sizeof id); i++) {
-    bool quarantined = al_quarantine_blame(&s->quarantine, id, al_now_ns());
-    al_log(quarantined ? AL_LOG_ERROR : AL_LOG_WARN, quarantined ? "model_quarantined" : "model_crashed",
-           AL_S("model", id));
+  if (al_crash_board_culprit(board, id, sizeof id)) {
+    blame_model(s, id);
+    return;
   }
+  for (size_t i = 0; al_crash_board_inside(board, i, id, sizeof id); i++)
+    blame_model(s, id);
 }
 
 /* Restarts at once after a crash in a worker that had been well; backs off from one that dies as it starts. */

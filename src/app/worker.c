@@ -221,6 +221,7 @@ static enum al_code open_all(struct worker *w, int argc, char **argv, struct al_
   AL_TRY(al_log_options(&w->config, err));
   AL_TRY(open_signals(w, err));
   AL_TRY(al_crash_board_open(AL_WORKER_BOARD_FD, &w->board, err));
+  al_crash_board_watch(w->board);
   al_preflight_set_program("/proc/self/exe");
   char media[4096];
   AL_TRY(al_path_media(media, sizeof media, err));

@@ -41,6 +41,54 @@ static void outlives_the_worker(void **state)
   al_crash_board_free(board);
 }
 
+static int inside_pipe[2];
+
+static void *listen_for_long(void *argument)
+{
+  al_crash_board_mark(argument, "listener", true);
+  (void)!write(inside_pipe[1], "x", 1);
+  (void)pause();
+  return nullptr;
+}
+
+/* Another model is at work when one ends the process (how: by abort(), or by nobody's thread). */
+static void die_beside_a_listener(struct al_crash_board *board, bool by_itself)
+{
+  pthread_t thread;
+  char byte;
+  al_crash_board_watch(board);
+  if (pipe(inside_pipe) != 0 || pthread_create(&thread, nullptr, listen_for_long, board) != 0)
+    _exit(1);
+  if (read(inside_pipe[0], &byte, 1) != 1)
+    _exit(1);
+  al_crash_board_mark(board, "bad", true);
+  al_crash_board_mark(board, "bad", true);
+  al_crash_board_mark(board, "bad", false);
+  if (!by_itself)
+    al_crash_board_mark(board, "bad", false);
+  abort();
+}
+
+static void the_thread_that_died_is_known(void **state)
+{
+  (void)state;
+  for (int by_itself = 0; by_itself < 2; by_itself++) {
+    struct al_crash_board *board = nullptr;
+    assert_int_equal(al_crash_board_new(&board, nullptr), AL_OK);
+    pid_t pid = fork();
+    if (pid == 0)
+      die_beside_a_listener(board, by_itself == 1);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    char id[64] = "";
+    assert_int_equal(al_crash_board_culprit(board, id, sizeof id), by_itself);
+    assert_string_equal(id, by_itself == 1 ? "bad" : "");
+    assert_true(al_crash_board_inside(board, 0, id, sizeof id));
+    al_crash_board_free(board);
+  }
+}
+
 static void *mark_often(void *argument)
 {
   for (int i = 0; i < 20'000; i++) {
@@ -76,6 +124,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(outlives_the_worker),
+    cmocka_unit_test(the_thread_that_died_is_known),
     cmocka_unit_test(threads_leave_it_balanced),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
