@@ -1,5 +1,7 @@
 #include "inference/audio_task.h"
 
+#include "inference/impl.h"
+
 static void on_done(struct al_worker_job *job, const struct al_err *err)
 {
   al_audio_task_end(job->user, err);
@@ -29,8 +31,7 @@ enum al_code al_audio_task_check(const struct al_audio_task *audio, enum al_capa
   bool has_ops = capability == AL_CAN_SPEAK ? engine->speak != nullptr : engine->transcribe != nullptr;
   if (loaded->worker != nullptr && has_ops && (loaded->descriptor->capabilities & (unsigned)capability) != 0)
     return AL_OK;
-  return al_fail(err, AL_UNSUPPORTED, "'%s' (%s) is no model that %s", loaded->descriptor->id,
-                 al_model_type_name(loaded->descriptor->type), verb);
+  return al_inference_wrong_kind(loaded->descriptor, verb, err);
 }
 
 void al_audio_task_send(struct al_audio_task *audio, const struct al_audio_event *event)

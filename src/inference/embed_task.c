@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "inference/chat.h"
+#include "inference/impl.h"
 
 constexpr size_t MOST_TEXTS = 2048;
 constexpr size_t MOST_TOKENS = (size_t)4 << 20; /* of all texts */
@@ -201,6 +202,8 @@ static enum al_code check_model(const struct embed_task *embed, struct al_err *e
   bool ranks = ops != nullptr && loaded->info.pooling == AL_POOLING_RANK && ops->tokenize_pair != nullptr;
   bool embeds = ops != nullptr && ops->embed != nullptr && loaded->info.pooling != AL_POOLING_NONE;
   const char *id = loaded->descriptor->id;
+  if (ops == nullptr)
+    return al_inference_wrong_kind(loaded->descriptor, is_rerank(embed) ? "ranks documents" : "makes embeddings", err);
   if (is_rerank(embed))
     return ranks ? AL_OK : al_fail(err, AL_UNSUPPORTED, "'%s' is no reranker", id);
   if (loaded->info.pooling == AL_POOLING_RANK)

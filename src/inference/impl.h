@@ -23,5 +23,8 @@ struct al_inference {
 enum al_code al_inference_check_quarantine(const struct al_inference *inference, const char *id, struct al_err *err);
 /* Whether a model of this type can run here at all, by its manager. */
 enum al_code al_inference_check_type(const struct al_model_descriptor *descriptor, struct al_err *err);
+/* "'espeak' is a model that speaks, not one that chats": what: "chats". */
+enum al_code al_inference_wrong_kind(const struct al_model_descriptor *descriptor, const char *what,
+                                     struct al_err *err);
 
 #endif

@@ -143,18 +143,35 @@ static const char *kind_of(enum al_model_type type)
   return (unsigned)type < AL_COUNT(kinds) ? kinds[type] : "a model of another kind";
 }
 
+static enum al_code name_model(enum al_code code, struct al_err *err)
+{
+  if (err != nullptr && err->param[0] == '\0')
+    (void)snprintf(err->param, sizeof err->param, "model");
+  return code;
+}
+
+enum al_code al_inference_wrong_kind(const struct al_model_descriptor *descriptor, const char *what, struct al_err *err)
+{
+  return name_model(
+      al_fail(err, AL_UNSUPPORTED, "'%s' is %s, not one that %s", descriptor->id, kind_of(descriptor->type), what),
+      err);
+}
+
 /* A model in memory is what it is, whatever lies on disk by now. `needed`: any of these capabilities. */
 static enum al_code check_can(struct al_inference *inference, const char *id, unsigned needed, const char *what,
                               struct al_err *err)
 {
-  AL_TRY(check_open(inference, id, err));
+  enum al_code code = check_open(inference, id, err);
+  if (code != AL_OK)
+    return code == AL_UNSUPPORTED ? name_model(code, err) : code;
   struct al_pool_status status;
   al_pool_status(inference->pool, id, &status);
   if (status.state == AL_MODEL_READY)
     return AL_OK;
   AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *descriptor = nullptr;
   AL_TRY(al_store_find(inference->options.store, id, &descriptor, err));
-  AL_TRY(al_inference_check_type(descriptor, err));
+  if (al_inference_check_type(descriptor, err) != AL_OK)
+    return name_model(AL_UNSUPPORTED, err);
   if (descriptor->problem.code != AL_OK) {
     if (err != nullptr)
       *err = descriptor->problem;
@@ -162,7 +179,7 @@ static enum al_code check_can(struct al_inference *inference, const char *id, un
   }
   if ((descriptor->capabilities & needed) != 0)
     return AL_OK;
-  return al_fail(err, AL_UNSUPPORTED, "'%s' is %s, not one that %s", id, kind_of(descriptor->type), what);
+  return al_inference_wrong_kind(descriptor, what, err);
 }
 
 /* --- requests --------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 #include "inference/text_model.h"
 
 #include "base/alloc.h"
+#include "inference/impl.h"
 
 AL_DEFINE_CLEANUP(struct al_text_model, al_text_model_free)
 
@@ -34,7 +35,7 @@ void al_text_model_free(struct al_text_model *model)
 enum al_code al_text_model_of(const struct al_loaded *loaded, struct al_text_model **model, struct al_err *err)
 {
   if (loaded->scheduler == nullptr || loaded->attachment == nullptr)
-    return al_fail(err, AL_UNSUPPORTED, "'%s' is no text model", loaded->descriptor->id);
+    return al_inference_wrong_kind(loaded->descriptor, "works on text", err);
   *model = loaded->attachment;
   return AL_OK;
 }

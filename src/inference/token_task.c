@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "codec/utf8.h"
+#include "inference/impl.h"
 #include "inference/pieces.h"
 #include "inference/text_model.h"
 
@@ -101,7 +102,7 @@ static enum al_code work(struct token_task *task, const struct al_loaded *loaded
 {
   AL_TRY(al_task_still_wanted(&task->task, err));
   if (loaded->scheduler == nullptr)
-    return al_fail(err, AL_UNSUPPORTED, "'%s' is no text model", task->request.model);
+    return al_inference_wrong_kind(loaded->descriptor, "works on text", err);
   switch (task->request.task) {
   case AL_TASK_TOKENIZE: return tokenize(task, loaded, err);
   case AL_TASK_DETOKENIZE: return detokenize(task, loaded, err);

@@ -1,6 +1,7 @@
 /* The voices of a model that speaks. They may be listed while it does, so its worker is not asked. */
 #include "base/alloc.h"
 #include "inference/audio_manager.h"
+#include "inference/impl.h"
 #include "inference/task.h"
 
 struct voices {
@@ -37,7 +38,7 @@ static enum al_code list(struct voices *voices, struct al_err *err)
   const struct al_speak_ops *ops = loaded->engine->speak;
   AL_TRY(al_task_still_wanted(&voices->task, err));
   if (ops == nullptr || (loaded->descriptor->capabilities & AL_CAN_SPEAK) == 0)
-    return al_fail(err, AL_UNSUPPORTED, "'%s' is no model that speaks: it has no voices", loaded->descriptor->id);
+    return al_inference_wrong_kind(loaded->descriptor, "speaks", err);
   struct al_voice voice;
   for (size_t i = 0; ops->voice(loaded->model, i, &voice); i++)
     voices->request.each(voices->request.user, &voice);

@@ -303,6 +303,7 @@ static void models_of_another_kind_are_refused(void **)
   l.hear.model = "fake";
   assert_int_equal(al_inference_transcribe(inference, &l.hear, &err), AL_UNSUPPORTED);
   assert_says(&err, "'fake' is a language model, not one that transcribes speech");
+  assert_string_equal(err.param, "model");
   l.speak.model = "fake-whisper";
   assert_int_equal(al_inference_speak(inference, &l.speak, &err), AL_UNSUPPORTED);
   assert_says(&err, "a speech recogniser, not one that speaks");
@@ -321,11 +322,11 @@ static void models_of_another_kind_are_refused(void **)
   l.hear.model = "fake";
   kit_hear(inference, &l);
   listener_wait(&l);
-  assert_says(&l.err, "is no model that transcribes speech");
+  assert_says(&l.err, "is a language model, not one that transcribes speech");
   client_submit(inference, &client);
   client_wait(&client);
   assert_int_equal(client.last, AL_TEXT_FAILED);
-  assert_says(&client.err, "is no text model");
+  assert_says(&client.err, "is a speech recogniser, not one that works on text");
   client_done(&client);
   listener_done(&l);
   al_inference_free(inference);
