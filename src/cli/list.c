@@ -19,7 +19,7 @@ static void print_models(const struct al_json *models)
     al_table_count(&table, (double)al_json_int(al_json_get(it.value, "parameters"), 0));
     al_table_cell(&table, al_json_str(al_json_get(it.value, "quantization")));
     al_table_bytes(&table, (double)al_json_int(al_json_get(it.value, "size_bytes"), 0));
-    al_table_cellf(&table, "%lld", (long long)al_json_int(al_json_get(it.value, "context_length"), 0));
+    al_table_number(&table, al_json_int(al_json_get(it.value, "context_length"), 0));
   }
   al_table_print(&table);
   al_table_done(&table);

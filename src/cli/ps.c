@@ -37,7 +37,9 @@ static void print_table(const struct al_json *models)
     al_table_cell(&table, al_json_str(al_json_get(it.value, "state")));
     al_table_cell(&table, al_json_str(al_json_get(it.value, "runtime")));
     al_table_bytes(&table, (double)al_json_int(al_json_get(it.value, "memory_bytes"), 0));
-    static const char *const numbers[] = { "gpu_layers", "context_length", "running", "waiting" };
+    al_table_cellf(&table, "%lld", (long long)al_json_int(al_json_get(it.value, "gpu_layers"), 0));
+    al_table_number(&table, al_json_int(al_json_get(it.value, "context_length"), 0));
+    static const char *const numbers[] = { "running", "waiting" };
     for (size_t i = 0; i < AL_COUNT(numbers); i++)
       al_table_cellf(&table, "%lld", (long long)al_json_int(al_json_get(it.value, numbers[i]), 0));
     print_since(&table, al_json_int(al_json_get(it.value, "last_used_at"), 0));

@@ -71,6 +71,10 @@ static const char *scale(double *n, const char *const *units, size_t n_units)
 void al_table_bytes(struct al_table *table, double n_bytes)
 {
   static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+  if (n_bytes == 0) {
+    al_table_cell(table, al_str("-"));
+    return;
+  }
   const char *unit = scale(&n_bytes, units, AL_COUNT(units));
   al_table_cellf(table, n_bytes >= 10 || unit == units[0] ? "%.0f %s" : "%.1f %s", n_bytes, unit);
 }
@@ -78,6 +82,18 @@ void al_table_bytes(struct al_table *table, double n_bytes)
 void al_table_count(struct al_table *table, double n)
 {
   static const char *const units[] = { "", "K", "M", "B", "T" };
+  if (n == 0) {
+    al_table_cell(table, al_str("-"));
+    return;
+  }
   const char *unit = scale(&n, units, AL_COUNT(units));
   al_table_cellf(table, n >= 100 || unit == units[0] ? "%.0f%s" : "%.1f%s", n, unit);
+}
+
+void al_table_number(struct al_table *table, int64_t n)
+{
+  if (n == 0)
+    al_table_cell(table, al_str("-"));
+  else
+    al_table_cellf(table, "%lld", (long long)n);
 }

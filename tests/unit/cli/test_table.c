@@ -62,7 +62,7 @@ static void bytes_and_counts_have_units(void **state)
   (void)state;
   static const double figures[] = { 0, 999, 1000, 9'900, 12'345, 999'900, 1.2e9, 135e9, 4.4e15 };
   static const char expected[] = "A        B\n"
-                                 "0 B      0\n"
+                                 "-        -\n"
                                  "999 B    999\n"
                                  "1.0 kB   1.0K\n"
                                  "9.9 kB   9.9K\n"
