@@ -142,35 +142,42 @@ static enum al_code read_merges(const char *directory, struct al_clip_tokenizer 
   return AL_OK;
 }
 
+struct special {
+  const char *key;
+  const char *otherwise; /* where no file names it */
+  int32_t *id;
+};
+
 /* Looks in one file: a special token stands there as a string, or as an object with its content. */
-static enum al_code look_for(const char *directory, const char *file, const char *key,
-                             const struct al_clip_tokenizer *tokenizer, int32_t *id, struct al_err *err)
+static enum al_code look_for(const char *directory, const char *file, const struct special *special,
+                             const struct al_clip_tokenizer *tokenizer, struct al_err *err)
 {
   AL_CLEANUP(al_json_doc_free_p) struct al_json_doc *doc = nullptr;
   enum al_code code = parse_file(directory, file, &doc, err);
   if (code != AL_OK)
     return code == AL_NOT_FOUND ? AL_OK : code;
-  const struct al_json *value = al_json_get(al_json_root(doc), key);
+  const struct al_json *value = al_json_get(al_json_root(doc), special->key);
   const struct al_json *content = al_json_get(value, "content");
   struct al_str text = al_json_str(content != nullptr ? content : value);
   if (text.size == 0)
     return AL_OK;
-  *id = id_of(tokenizer, text);
-  return *id != NONE ? AL_OK
-                     : al_fail(err, AL_MODEL_CORRUPT, "vocab.json does not have %s's \"%s\", \"%.*s\"", file, key,
-                               (int)al_min_size(text.size, 60), text.data);
+  *special->id = id_of(tokenizer, text);
+  return *special->id != NONE ? AL_OK
+                              : al_fail(err, AL_MODEL_CORRUPT, "vocab.json does not have %s's \"%s\", \"%.*s\"", file,
+                                        special->key, (int)al_min_size(text.size, 60), text.data);
 }
 
-static enum al_code find_special(const char *directory, const char *key, const char *otherwise,
-                                 const struct al_clip_tokenizer *tokenizer, int32_t *id, struct al_err *err)
+static enum al_code find_special(const char *directory, const struct special *special,
+                                 const struct al_clip_tokenizer *tokenizer, struct al_err *err)
 {
-  *id = NONE;
-  AL_TRY(look_for(directory, "special_tokens_map.json", key, tokenizer, id, err));
-  if (*id == NONE)
-    AL_TRY(look_for(directory, "tokenizer_config.json", key, tokenizer, id, err));
-  if (*id == NONE)
-    *id = id_of(tokenizer, al_str(otherwise));
-  return *id != NONE ? AL_OK : al_fail(err, AL_MODEL_CORRUPT, "vocab.json has no token \"%s\"", otherwise);
+  *special->id = NONE;
+  AL_TRY(look_for(directory, "special_tokens_map.json", special, tokenizer, err));
+  if (*special->id == NONE)
+    AL_TRY(look_for(directory, "tokenizer_config.json", special, tokenizer, err));
+  if (*special->id == NONE)
+    *special->id = id_of(tokenizer, al_str(special->otherwise));
+  return *special->id != NONE ? AL_OK
+                              : al_fail(err, AL_MODEL_CORRUPT, "vocab.json has no token \"%s\"", special->otherwise);
 }
 
 /* GPT-2's letters for bytes: those that can be printed stand for themselves, the others come from U+0100 on. */
@@ -192,9 +199,11 @@ static enum al_code read_all(const char *directory, struct al_clip_tokenizer *to
 {
   AL_TRY(read_vocab(directory, tokenizer, err));
   AL_TRY(read_merges(directory, tokenizer, err));
-  AL_TRY(find_special(directory, "bos_token", "<|startoftext|>", tokenizer, &tokenizer->begin, err));
-  AL_TRY(find_special(directory, "eos_token", "<|endoftext|>", tokenizer, &tokenizer->end, err));
-  AL_TRY(find_special(directory, "pad_token", "<|endoftext|>", tokenizer, &tokenizer->pad, err));
+  const struct special specials[] = { { "bos_token", "<|startoftext|>", &tokenizer->begin },
+                                      { "eos_token", "<|endoftext|>", &tokenizer->end },
+                                      { "pad_token", "<|endoftext|>", &tokenizer->pad } };
+  for (size_t i = 0; i < AL_COUNT(specials); i++)
+    AL_TRY(find_special(directory, &specials[i], tokenizer, err));
   find_bytes(tokenizer);
   return AL_OK;
 }

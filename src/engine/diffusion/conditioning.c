@@ -94,8 +94,10 @@ static enum al_code encode(const struct work *work, int e, int64_t b, struct al_
                                 .pooled = pools ? rows + n_rows : nullptr };
   struct al_sd_run run = { al_sd_text_build, &job, text->n_weights };
   AL_TRY(al_sd_compute_run(work->model->compute, &run, work->stop, err));
-  for (int i = 0; i < chunks->n && chunks->is_weighted; i++)
-    weigh(rows + (size_t)(i * n_positions * width), chunks->weights + i * n_positions, n_positions, width);
+  for (size_t i = 0; i < (size_t)chunks->n && chunks->is_weighted; i++) {
+    size_t first = i * (size_t)n_positions;
+    weigh(rows + first * (size_t)width, chunks->weights + first, n_positions, width);
+  }
   place_rows(work, e, b, rows);
   if (pools) /* of the first chunk */
     memcpy(work->out->added + b * work->model->config.unet.size_input, rows + n_rows,
@@ -110,9 +112,9 @@ static void add_sizes(const struct work *work)
   int w = work->in->width, h = work->in->height;
   int sizes[] = { h, w, 0, 0, h, w };
   for (int64_t b = 0; b < work->out->n_batch; b++) {
-    float *to = work->out->added + (b + 1) * unet->size_input - N_SIZES * unet->size_dim;
-    for (int i = 0; i < N_SIZES; i++)
-      al_sd_embed_number(sizes[i], unet->size_dim, to + i * unet->size_dim);
+    float *to = work->out->added + (b + 1) * unet->size_input - (int64_t)N_SIZES * unet->size_dim;
+    for (int i = 0; i < N_SIZES; i++, to += unet->size_dim)
+      al_sd_embed_number(sizes[i], unet->size_dim, to);
   }
 }
 

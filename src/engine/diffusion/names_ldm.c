@@ -8,18 +8,27 @@
 
 #include <stdio.h>
 
-static const struct al_sd_rename same[] = { { "", "" } };
+struct renames {
+  const struct al_sd_rename *rules;
+  size_t n;
+};
 
-static const struct al_sd_rename resnet[] = {
+static const struct al_sd_rename same_rules[] = { { "", "" } };
+static const struct renames same = { same_rules, AL_COUNT(same_rules) };
+
+static const struct al_sd_rename resnet_rules[] = {
   { "norm1.", "in_layers.0." },  { "conv1.", "in_layers.2." },  { "time_emb_proj.", "emb_layers.1." },
   { "norm2.", "out_layers.0." }, { "conv2.", "out_layers.3." }, { "conv_shortcut.", "skip_connection." },
 };
+static const struct renames resnet = { resnet_rules, AL_COUNT(resnet_rules) };
 
-static const struct al_sd_rename vae_resnet[] = { { "conv_shortcut.", "nin_shortcut." }, { "", "" } };
+static const struct al_sd_rename vae_resnet_rules[] = { { "conv_shortcut.", "nin_shortcut." }, { "", "" } };
+static const struct renames vae_resnet = { vae_resnet_rules, AL_COUNT(vae_resnet_rules) };
 
-static const struct al_sd_rename vae_attention[] = {
+static const struct al_sd_rename vae_attention_rules[] = {
   { "group_norm.", "norm." }, { "to_q.", "q." }, { "to_k.", "k." }, { "to_v.", "v." }, { "to_out.0.", "proj_out." },
 };
+static const struct renames vae_attention = { vae_attention_rules, AL_COUNT(vae_attention_rules) };
 
 static const struct al_sd_rename unet_whole[] = {
   { "time_embedding.linear_1.", "time_embed.0." },
@@ -38,28 +47,27 @@ struct block_rule {
   const char *to;
   int first;
   bool counts_level_end; /* add L: it is the last of its level */
-  const struct al_sd_rename *inner;
-  size_t n_inner;
+  const struct renames *inner;
 };
 
 static const struct block_rule unet_blocks[] = {
-  { "down_blocks.#.resnets.#.", "input_blocks.#.0.", 1, false, resnet, AL_COUNT(resnet) },
-  { "down_blocks.#.attentions.#.", "input_blocks.#.1.", 1, false, same, 1 },
-  { "down_blocks.#.downsamplers.#.conv.", "input_blocks.#.0.op.", 1, true, same, 1 },
-  { "up_blocks.#.resnets.#.", "output_blocks.#.0.", 0, false, resnet, AL_COUNT(resnet) },
-  { "up_blocks.#.attentions.#.", "output_blocks.#.1.", 0, false, same, 1 },
+  { "down_blocks.#.resnets.#.", "input_blocks.#.0.", 1, false, &resnet },
+  { "down_blocks.#.attentions.#.", "input_blocks.#.1.", 1, false, &same },
+  { "down_blocks.#.downsamplers.#.conv.", "input_blocks.#.0.op.", 1, true, &same },
+  { "up_blocks.#.resnets.#.", "output_blocks.#.0.", 0, false, &resnet },
+  { "up_blocks.#.attentions.#.", "output_blocks.#.1.", 0, false, &same },
   /* After the attention where there is one, otherwise right after the ResNet block. */
-  { "up_blocks.#.upsamplers.#.conv.", "output_blocks.#.2.conv.", 0, true, same, 1 },
-  { "up_blocks.#.upsamplers.#.conv.", "output_blocks.#.1.conv.", 0, true, same, 1 },
+  { "up_blocks.#.upsamplers.#.conv.", "output_blocks.#.2.conv.", 0, true, &same },
+  { "up_blocks.#.upsamplers.#.conv.", "output_blocks.#.1.conv.", 0, true, &same },
 };
 
-static bool write_numbered(const char *to, int number, const struct al_sd_rename *inner, size_t n_inner,
-                           const char *rest, struct al_sd_alias *alias)
+static bool write_numbered(const char *to, int number, const struct renames *inner, const char *rest,
+                           struct al_sd_alias *alias)
 {
   const char *hole = strchr(to, '#');
   int n = snprintf(alias->name, sizeof alias->name, "%.*s%d%s", (int)(hole - to), to, number, hole + 1);
   return n >= 0 && (size_t)n < sizeof alias->name &&
-         al_sd_rename(inner, n_inner, rest, alias->name + n, sizeof alias->name - (size_t)n);
+         al_sd_rename(inner->rules, inner->n, rest, alias->name + n, sizeof alias->name - (size_t)n);
 }
 
 /* Reads a number where `pattern` has "#"; returns what follows the pattern, or nullptr. */
@@ -92,7 +100,7 @@ static bool unet_block(const struct al_sd_naming *naming, const struct block_rul
   int number = rule->first + at[0] * (naming->n_layers + 1) + at[1] + (rule->counts_level_end ? naming->n_layers : 0);
   char to[64];
   (void)snprintf(to, sizeof to, "model.diffusion_model.%s", rule->to);
-  return write_numbered(to, number, rule->inner, rule->n_inner, rest, alias);
+  return write_numbered(to, number, rule->inner, rest, alias);
 }
 
 static bool unet_middle(const char *name, struct al_sd_alias *alias)
@@ -100,9 +108,9 @@ static bool unet_middle(const char *name, struct al_sd_alias *alias)
   int at[2] = {};
   const char *rest = match("mid_block.resnets.#.", name, at);
   if (rest != nullptr)
-    return write_numbered("model.diffusion_model.middle_block.#.", 2 * at[0], resnet, AL_COUNT(resnet), rest, alias);
+    return write_numbered("model.diffusion_model.middle_block.#.", 2 * at[0], &resnet, rest, alias);
   rest = match("mid_block.attentions.0.", name, at);
-  return rest != nullptr && write_numbered("model.diffusion_model.middle_block.#.", 1, same, 1, rest, alias);
+  return rest != nullptr && write_numbered("model.diffusion_model.middle_block.#.", 1, &same, rest, alias);
 }
 
 static bool unet_plain(const char *name, struct al_sd_alias *alias)
@@ -124,11 +132,11 @@ bool al_sd_alias_ldm_unet(const struct al_sd_naming *naming, const char *name, s
 }
 
 static const struct block_rule vae_blocks[] = {
-  { "encoder.down_blocks.#.resnets.#.", "first_stage_model.encoder.down.#.block.", 0, false, vae_resnet, 2 },
-  { "decoder.up_blocks.#.resnets.#.", "first_stage_model.decoder.up.#.block.", 0, true, vae_resnet, 2 },
-  { "encoder.down_blocks.#.downsamplers.0.conv.", "first_stage_model.encoder.down.#.downsample.conv.", 0, false, same,
-    1 },
-  { "decoder.up_blocks.#.upsamplers.0.conv.", "first_stage_model.decoder.up.#.upsample.conv.", 0, true, same, 1 },
+  { "encoder.down_blocks.#.resnets.#.", "first_stage_model.encoder.down.#.block.", 0, false, &vae_resnet },
+  { "decoder.up_blocks.#.resnets.#.", "first_stage_model.decoder.up.#.block.", 0, true, &vae_resnet },
+  { "encoder.down_blocks.#.downsamplers.0.conv.", "first_stage_model.encoder.down.#.downsample.conv.", 0, false,
+    &same },
+  { "decoder.up_blocks.#.upsamplers.0.conv.", "first_stage_model.decoder.up.#.upsample.conv.", 0, true, &same },
 };
 
 /* The decoder's levels are counted from the last to the first there. */
@@ -140,13 +148,13 @@ static bool vae_block(const struct al_sd_naming *naming, const struct block_rule
   if (rest == nullptr)
     return false;
   char to[96];
-  bool is_resnet = rule->inner == vae_resnet;
+  bool is_resnet = rule->inner == &vae_resnet;
   if (is_resnet)
     (void)snprintf(to, sizeof to, "%s%d.", rule->to, at[1]);
   else
     (void)snprintf(to, sizeof to, "%s", rule->to);
   int level = rule->counts_level_end ? naming->n_vae_levels - 1 - at[0] : at[0];
-  return write_numbered(to, level, rule->inner, rule->n_inner, rest, alias);
+  return write_numbered(to, level, rule->inner, rest, alias);
 }
 
 static bool vae_middle(const char *side, const char *name, struct al_sd_alias *alias)
@@ -157,11 +165,11 @@ static bool vae_middle(const char *side, const char *name, struct al_sd_alias *a
   (void)snprintf(to, sizeof to, "first_stage_model.%s.mid.block_#.", side);
   const char *rest = match(pattern, name, at);
   if (rest != nullptr)
-    return write_numbered(to, at[0] + 1, vae_resnet, AL_COUNT(vae_resnet), rest, alias);
+    return write_numbered(to, at[0] + 1, &vae_resnet, rest, alias);
   (void)snprintf(pattern, sizeof pattern, "%s.mid_block.attentions.0.", side);
   (void)snprintf(to, sizeof to, "first_stage_model.%s.mid.attn_#.", side);
   rest = match(pattern, name, at);
-  return rest != nullptr && write_numbered(to, 1, vae_attention, AL_COUNT(vae_attention), rest, alias);
+  return rest != nullptr && write_numbered(to, 1, &vae_attention, rest, alias);
 }
 
 bool al_sd_alias_ldm_vae(const struct al_sd_naming *naming, const char *name, size_t at, struct al_sd_alias *alias)

@@ -15,7 +15,8 @@ static void step(struct al_sampling *sampling, int at)
   const struct al_schedule *schedule = sampling->schedule;
   double time = sampling->plan.times[at];
   double alpha = al_schedule_alpha(schedule, time);
-  double next = al_schedule_alpha(schedule, time - schedule->config.n_train_steps / sampling->plan.n);
+  int stride = schedule->config.n_train_steps / sampling->plan.n;
+  double next = al_schedule_alpha(schedule, time - stride);
   double of_noise = sqrt((1 - next) / (1 - alpha));
   for (size_t i = 0; i < sampling->n; i++) {
     double noise = sampling->x[i] - sqrt(alpha) * sampling->clean[i];

@@ -86,9 +86,10 @@ static double time_at(const struct al_schedule *schedule, const struct al_spacin
   int n_train = config->n_train_steps;
   int parts = n + spacing->one_more;
   int back = parts - 1 - i; /* counted from the end */
+  int stride = n_train / parts;
   double time = 0;
   switch (config->spacing) {
-  case AL_SD_LEADING: time = (double)back * (n_train / parts) + config->steps_offset; break;
+  case AL_SD_LEADING: time = (double)back * stride + config->steps_offset; break;
   case AL_SD_TRAILING: time = nearbyint(n_train - i * ((double)n_train / n)) - 1; break;
   case AL_SD_LINSPACE: time = parts > 1 ? (double)back * (n_train - 1) / (parts - 1) : 0; break;
   }

@@ -9,10 +9,16 @@ struct filler {
   struct al_err *err;
 };
 
+/* Where a chunk begins in tokens and weights. */
+static size_t start_of(const struct al_token_chunks *chunks, int chunk)
+{
+  return (size_t)chunk * (size_t)chunks->n_positions;
+}
+
 /* The last chunk is complete: end and padding. */
 static void end_chunk(struct al_token_chunks *chunks, const struct al_clip_tokenizer *tokenizer, int n_tokens)
 {
-  int32_t *tokens = chunks->tokens + (chunks->n - 1) * chunks->n_positions;
+  int32_t *tokens = chunks->tokens + start_of(chunks, chunks->n - 1);
   tokens[n_tokens + 1] = al_clip_tokenizer_end(tokenizer);
   for (int i = n_tokens + 2; i < chunks->n_positions; i++)
     tokens[i] = al_clip_tokenizer_pad(tokenizer);
@@ -21,9 +27,10 @@ static void end_chunk(struct al_token_chunks *chunks, const struct al_clip_token
 
 static void begin_chunk(struct al_token_chunks *chunks, const struct al_clip_tokenizer *tokenizer)
 {
-  chunks->tokens[chunks->n * chunks->n_positions] = al_clip_tokenizer_begin(tokenizer);
+  size_t start = start_of(chunks, chunks->n);
+  chunks->tokens[start] = al_clip_tokenizer_begin(tokenizer);
   for (int i = 0; i < chunks->n_positions; i++)
-    chunks->weights[chunks->n * chunks->n_positions + i] = 1;
+    chunks->weights[start + (size_t)i] = 1;
   chunks->n++;
 }
 
@@ -55,7 +62,7 @@ static enum al_code add_run(struct filler *filler, const struct al_prompt_run *r
   for (size_t i = 0; i < count; i++) {
     if (filler->at == chunks->n_positions - 2)
       AL_TRY(next_chunk(filler));
-    int place = (chunks->n - 1) * chunks->n_positions + 1 + filler->at++;
+    size_t place = start_of(chunks, chunks->n - 1) + 1 + (size_t)filler->at++;
     chunks->tokens[place] = ids[i];
     chunks->weights[place] = run->weight;
     chunks->is_weighted = chunks->is_weighted || run->weight != 1;

@@ -40,15 +40,18 @@ static void want_middle(const struct al_sd_scope *scope, struct al_sd_vae_side *
   want_resnet(&in, &side->mid2, width, width);
 }
 
-static void want_ends(const struct al_sd_scope *scope, struct al_sd_vae_side *side, int n_in, int first, int last,
-                      int n_out)
+struct ends { /* channels */
+  int n_in, first, last, n_out;
+};
+
+static void want_ends(const struct al_sd_scope *scope, struct al_sd_vae_side *side, const struct ends *ends)
 {
   struct al_sd_scope in = al_sd_scope_in(scope, "conv_in");
-  al_sd_want_conv(&in, &side->conv_in, n_in, first, 3);
+  al_sd_want_conv(&in, &side->conv_in, ends->n_in, ends->first, 3);
   in = al_sd_scope_in(scope, "conv_norm_out");
-  al_sd_want_norm(&in, &side->norm_out, last);
+  al_sd_want_norm(&in, &side->norm_out, ends->last);
   in = al_sd_scope_in(scope, "conv_out");
-  al_sd_want_conv(&in, &side->conv_out, last, n_out, 3);
+  al_sd_want_conv(&in, &side->conv_out, ends->last, ends->n_out, 3);
 }
 
 static void want_encoder(const struct al_sd_scope *scope, struct al_sd_vae *vae)
@@ -56,7 +59,8 @@ static void want_encoder(const struct al_sd_scope *scope, struct al_sd_vae *vae)
   const struct al_sd_vae_config *config = &vae->config;
   struct al_sd_vae_side *side = &vae->encoder;
   int last = config->n_levels - 1;
-  want_ends(scope, side, N_COLOURS, config->channels[0], config->channels[last], 2 * config->latent_channels);
+  want_ends(scope, side,
+            &(struct ends){ N_COLOURS, config->channels[0], config->channels[last], 2 * config->latent_channels });
   want_middle(scope, side, config);
   for (int i = 0; i <= last; i++) {
     int n_in = config->channels[i > 0 ? i - 1 : 0], n_out = config->channels[i];
@@ -75,7 +79,8 @@ static void want_decoder(const struct al_sd_scope *scope, struct al_sd_vae *vae)
   const struct al_sd_vae_config *config = &vae->config;
   struct al_sd_vae_side *side = &vae->decoder;
   int last = config->n_levels - 1;
-  want_ends(scope, side, config->latent_channels, config->channels[last], config->channels[0], N_COLOURS);
+  want_ends(scope, side,
+            &(struct ends){ config->latent_channels, config->channels[last], config->channels[0], N_COLOURS });
   want_middle(scope, side, config);
   for (int i = 0; i <= last; i++) {
     int n_in = config->channels[i > 0 ? last - i + 1 : last], n_out = config->channels[last - i];

@@ -7,6 +7,10 @@
 constexpr int64_t CHUNK_ELEMENTS = 1 << 20;
 constexpr float F16_LARGEST = 65504.0F;
 
+struct rows { /* of the tensor in memory */
+  int64_t from, n;
+};
+
 struct room {
   uint8_t *raw, *out;
   float *values;
@@ -64,10 +68,10 @@ static enum al_code make_room(const struct al_sd_copy *copy, int64_t n_rows, str
   return room->raw != nullptr && room->values != nullptr && room->out != nullptr ? AL_OK : al_fail_oom(err, raw_bytes);
 }
 
-/* Rows [from, from + n) of the tensor in memory. */
-static enum al_code copy_rows(const struct al_sd_files *files, const struct al_sd_copy *copy, int64_t from, int64_t n,
+static enum al_code copy_rows(const struct al_sd_files *files, const struct al_sd_copy *copy, const struct rows *rows,
                               struct room *room, struct al_err *err)
 {
+  int64_t from = rows->from, n = rows->n;
   struct ggml_tensor *tensor = *copy->slot;
   size_t row_bytes = ggml_row_size(copy->stored.type, tensor->ne[0]);
   int64_t first = from + (copy->third > 0 ? copy->third * ggml_nrows(tensor) : 0);
@@ -114,6 +118,6 @@ enum al_code al_sd_copy_run(const struct al_sd_files *files, const struct al_sd_
   AL_CLEANUP(room_done) struct room room = {};
   AL_TRY(make_room(copy, chunk, &room, err));
   for (int64_t from = 0; from < n_rows; from += chunk)
-    AL_TRY(copy_rows(files, copy, from, n_rows - from < chunk ? n_rows - from : chunk, &room, err));
+    AL_TRY(copy_rows(files, copy, &(struct rows){ from, n_rows - from < chunk ? n_rows - from : chunk }, &room, err));
   return AL_OK;
 }
