@@ -183,9 +183,13 @@ def check_cli(probe, work, name, models, audio, cases):
             got = probe.transcribe(model, audio, language="" if language == "auto" else language, **ours)
             segments = got["segments"]
             a = [(round(s["start"] * 1000), round(s["end"] * 1000), plain(s["text"])) for s in segments]
-            b = [(s["offsets"]["from"], max(s["offsets"]["to"], s["offsets"]["from"]), plain(s["text"]))
+            # Random models end segments before they begin; ours end where they begin then.
+            b = [(s["offsets"]["from"], s["offsets"]["to"] if "-nt" in theirs else max(s["offsets"]["to"], s["offsets"]["from"]), plain(s["text"]))
                  for s in expected["transcription"]]
             backwards = any(s["offsets"]["to"] < s["offsets"]["from"] for s in expected["transcription"])
+            if "-nt" in theirs:  # whisper-cli's start is that of a token that was not written, as far as before the audio
+                check(f"{name}, {label}: starts of windows", all(x[0] == max(x[1] - 30000, 0) for x in a))
+                a, b = [x[1:] for x in a], [x[1:] for x in b]
             kind = "directory" if model.is_dir() else "file"
             check(f"{name} {kind}, {label}: whisper-cli's text, segments, times", a == b and got["code"] == "OK",
                   f"{len(a)} segments" if a == b else f"{a[:3]} {b[:3]}")

@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 constexpr double S_PER_TICK = 0.01;
+constexpr int64_t TICKS_PER_WINDOW = 100 * WHISPER_CHUNK_SIZE;
 
 void al_whisper_segments_done(struct al_whisper_segments *s)
 {
@@ -209,6 +210,9 @@ enum al_code al_whisper_segment_make(struct al_whisper_segments *s, const struct
 {
   int64_t t0 = whisper_full_get_segment_t0_from_state(where->state, where->index);
   int64_t t1 = whisper_full_get_segment_t1_from_state(where->state, where->index);
+  if (where->is_untimed) /* libwhisper's start is then that of a token that was not written */
+    t0 = t1 - TICKS_PER_WINDOW;
+  t0 = t0 > 0 ? t0 : 0;
   *out = (struct al_speech_segment){
     .id = s->next_id,
     .start_s = where->offset_s + (double)t0 * S_PER_TICK,

@@ -32,7 +32,8 @@ struct al_whisper_where { /* a segment of the state, and where its audio begins 
   int index;
   double offset_s;
   float temperature;
-  bool is_last; /* nothing will follow: half a character is not waited for */
+  bool is_untimed; /* written without timestamps: it is a whole window */
+  bool is_last;    /* nothing will follow: half a character is not waited for */
 };
 
 /* *waits: the text ends within a character and the next segment has the rest; nothing is made then until there is a

@@ -108,6 +108,13 @@ static float temperature_of(const struct run *run)
   return t;
 }
 
+/* libwhisper takes models with two decoder layers for the first distilled ones, which know no timestamps. */
+static bool is_untimed(const struct run *run)
+{
+  const struct al_whisper_sizes *s = &run->model->sizes;
+  return run->options->without_timestamps || (s->n_text_layer == 2 && s->n_vocab != AL_WHISPER_LARGEST_VOCAB);
+}
+
 static void send_one(struct run *run, const struct al_whisper_where *where)
 {
   struct al_speech_segment segment;
@@ -136,6 +143,7 @@ static void send_segments(struct run *run, bool is_over)
       .index = run->n_sent,
       .offset_s = run->offset_s,
       .temperature = run->temperatures[run->n_sent == n - 1 ? 0 : 1],
+      .is_untimed = is_untimed(run),
       .is_last = is_over && run->n_sent == most - 1,
     };
     if (!is_over && run->n_sent == n - 1 && al_whisper_segment_is_cut(&where))
@@ -266,7 +274,7 @@ static enum al_code hear(struct run *run, struct al_err *err)
 {
   run->n_sent = 0;
   run->n_attempts = 0;
-  run->drops_last = !run->is_last && !run->options->without_timestamps;
+  run->drops_last = !run->is_last && !is_untimed(run);
   run->model->is_state_used |= run->options->n_beams > 1 || run->options->temperature > 0;
   int status = whisper_full_with_state(run->model->context, run->model->state, full_params(run), run->samples,
                                        (int)piece_samples(run));
