@@ -62,7 +62,7 @@ enum al_code al_sd_config_vae(const struct al_json *json, const char *file, stru
     .n_groups = al_config_int(&reader, "norm_num_groups", 1, AL_SD_MAX_CHANNELS, 32),
     .scaling = (float)al_config_real(&reader, "scaling_factor", 1e-4, 1e4, 0.18215),
     .shift = (float)al_config_real(&reader, "shift_factor", -1e4, 1e4, 0),
-    .force_upcast = al_config_bool(&reader, "force_upcast", true),
+    .force_upcast = al_config_bool(&reader, "force_upcast", false),
     .quant_conv = al_config_bool(&reader, "use_quant_conv", true),
     .post_quant_conv = al_config_bool(&reader, "use_post_quant_conv", true),
     .mid_attention = al_config_bool(&reader, "mid_block_add_attention", true),
@@ -115,18 +115,43 @@ static const char *const classes[] = { "DDIMScheduler",
                                        nullptr };
 static const char *const samplers[] = { "ddim", "ddim", "euler", "euler_a", "dpmpp_2m", "lcm", "flow_euler" };
 
-static void check_schedule(struct al_config_reader *reader)
-{
-  static const char *const refused[] = { "trained_betas",   "use_dynamic_shifting", "use_exponential_sigmas",
-                                         "use_beta_sigmas", "invert_sigmas",        "thresholding" };
-  for (size_t i = 0; i < AL_COUNT(refused); i++) {
-    const struct al_json *value = al_json_get(reader->root, refused[i]);
-    if (al_config_has(reader, refused[i]) && (al_json_kind(value) != AL_JSON_BOOL || al_json_bool(value, true)))
-      al_config_fail(reader, AL_UNSUPPORTED, "\"%s\" is not known here", refused[i]);
-  }
-  if (al_json_bool(al_json_get(reader->root, "clip_sample"), false))
-    al_config_fail(reader, AL_UNSUPPORTED, "\"clip_sample\" is for models of pixels; only false can be computed");
-}
+/* Of all the classes above. What only tells how much noise a step adds in training, or how a picture is cut, does not
+ * matter here. */
+static const struct al_config_key schedule_keys[] = {
+  { "algorithm_type", "dpmsolver++" },
+  { "base_image_seq_len", nullptr },
+  { "base_shift", nullptr },
+  { "beta_end", nullptr },
+  { "beta_schedule", nullptr },
+  { "beta_start", nullptr },
+  { "clip_sample", "false" },
+  { "clip_sample_range", nullptr },
+  { "dynamic_thresholding_ratio", nullptr },
+  { "final_sigmas_type", "zero" },
+  { "flow_shift", nullptr },
+  { "interpolation_type", "linear" },
+  { "lambda_min_clipped", nullptr },
+  { "lower_order_final", nullptr },
+  { "max_image_seq_len", nullptr },
+  { "max_shift", nullptr },
+  { "num_train_timesteps", nullptr },
+  { "original_inference_steps", "50" },
+  { "prediction_type", nullptr },
+  { "rescale_betas_zero_snr", nullptr },
+  { "sample_max_value", nullptr },
+  { "set_alpha_to_one", nullptr },
+  { "shift", nullptr },
+  { "skip_prk_steps", nullptr },
+  { "solver_order", "2" },
+  { "solver_type", "midpoint" },
+  { "steps_offset", nullptr },
+  { "time_shift_type", nullptr },
+  { "timestep_scaling", "10" },
+  { "timestep_spacing", nullptr },
+  { "timestep_type", "discrete" },
+  { "use_karras_sigmas", nullptr },
+  { "variance_type", nullptr },
+};
 
 enum al_code al_sd_config_schedule(const struct al_json *json, const char *file, struct al_sd_schedule_config *schedule,
                                    struct al_err *err)
@@ -134,10 +159,10 @@ enum al_code al_sd_config_schedule(const struct al_json *json, const char *file,
   static const char *const betas[] = { "linear", "scaled_linear", nullptr };
   static const char *const predictions[] = { "epsilon", "v_prediction", nullptr };
   static const char *const spacings[] = { "leading", "trailing", "linspace", nullptr };
-  if (al_json_kind(json) != AL_JSON_OBJECT)
-    return al_fail(err, AL_MODEL_CORRUPT, "%s: no JSON object", file);
   struct al_config_reader reader = { .root = json, .file = file, .err = err };
-  check_schedule(&reader);
+  al_config_reader_check(&reader, schedule_keys, AL_COUNT(schedule_keys));
+  if (reader.code != AL_OK)
+    return reader.code;
   int class = al_config_word(&reader, "_class_name", classes, 0);
   bool flow = class == 6;
   struct al_sd_schedule_config made = {

@@ -1,6 +1,7 @@
 #include "engine/diffusion/config_reader.h"
 
 #include "base/buf.h"
+#include "codec/json_python.h"
 #include "os/file.h"
 
 #include <limits.h>
@@ -178,7 +179,7 @@ enum al_code al_config_parse(const char *directory, const char *file, struct al_
   struct al_err cause = {};
   enum al_code code = al_file_read(path, MAX_CONFIG_BYTES, &text, &cause);
   if (code == AL_OK)
-    code = al_json_parse(al_buf_view(&text), doc, &cause);
+    code = al_json_parse_python(&text, doc, &cause); /* "lambda_min_clipped": -Infinity */
   if (code == AL_OK)
     return AL_OK;
   return al_fail(err, code == AL_INVALID_REQUEST ? AL_MODEL_CORRUPT : code, "%s: %s", file, cause.message);
