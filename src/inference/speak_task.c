@@ -48,9 +48,19 @@ static bool on_samples(void *user, const float *samples, size_t n)
          al_audio_writer_write(speech->writer, samples, n, &speech->write_err) == AL_OK;
 }
 
+/* When there was nothing to hear: a file without a sample is one that players refuse, and some formats have none. */
+static enum al_code be_silent(struct speech *speech, struct al_err *err)
+{
+  static const float silence[2400];
+  AL_TRY(open_writer(speech, err));
+  speech->audio.audio_s = speech->audio.result.duration_s = (double)AL_COUNT(silence) / speech->sample_rate;
+  return al_audio_writer_write(speech->writer, silence, AL_COUNT(silence), err);
+}
+
 static enum al_code finish(struct speech *speech, struct al_err *err)
 {
-  AL_TRY(open_writer(speech, err)); /* when there was nothing to hear */
+  if (speech->writer == nullptr)
+    AL_TRY(be_silent(speech, err));
   return al_audio_writer_finish(speech->writer, err);
 }
 

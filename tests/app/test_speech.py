@@ -111,6 +111,15 @@ def test_in_every_format(server, name):
     assert 0.8 < answer["duration"] < 2.5 and answer["language"] == "english"
 
 
+@pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac", "wav", "pcm"])
+def test_nothing_to_say_is_a_file_nevertheless(server, name):
+    sound = speak(server, "\ufffd", response_format=name)
+    assert sound
+    if name != "pcm":
+        status, answer = transcribe(server, sound, response_format="verbose_json")
+        assert status == 200 and 0 < answer["duration"] < 1, answer
+
+
 def test_twenty_at_once(server):
     sound = speak(server, "one two three.")
     expected = transcribe(server, sound)
