@@ -120,6 +120,14 @@ static void take_failure(struct hearing *hearing, const struct al_json *error)
   (void)al_fail(&hearing->failure, AL_INTERNAL, "%.*s", (int)al_min_size(message.size, 450), message.data);
 }
 
+static void warn_of_truncation(const struct hearing *hearing, const struct al_json *done)
+{
+  if (!al_json_bool(al_json_get(done, "truncated"), false))
+    return;
+  (void)fflush(stdout);
+  (void)fprintf(stderr, "allm: %s: the file breaks off; this is what came before\n", hearing->input->name);
+}
+
 static bool on_event(void *user, struct al_str event, struct al_str data)
 {
   struct hearing *hearing = user;
@@ -138,6 +146,7 @@ static bool on_event(void *user, struct al_str event, struct al_str data)
   } else if (al_str_is(type, "transcript.text.done")) {
     al_progress_clear(&hearing->progress);
     write_result(hearing, root);
+    warn_of_truncation(hearing, root);
     hearing->complete = true;
   } else if (al_str_is(type, "error") || al_json_get(root, "error") != nullptr) {
     take_failure(hearing, al_json_get(root, "error") != nullptr ? al_json_get(root, "error") : root);

@@ -93,6 +93,14 @@ def test_plain_text(port, sounds):
     assert good(port, "transcribe", "--format=text", "--model", "fake-whisper", "--", sounds / "two.wav") == "one two\n"
 
 
+def test_a_file_that_breaks_off_is_told(port, tmp_path):
+    data = (allm.ROOT / "tests/data/media/tone.flac").read_bytes()
+    (tmp_path / "half.flac").write_bytes(data[:len(data) // 2])
+    result = run(port, "transcribe", tmp_path / "half.flac")
+    assert result.returncode == 0 and result.stdout == "one\n"
+    assert result.stderr == f"allm: {tmp_path / 'half.flac'}: the file breaks off; this is what came before\n"
+
+
 def test_several_files_and_what_is_wrong_with_some(port, sounds, tmp_path):
     (tmp_path / "text.wav").write_text("This is no sound.\n" * 100)
     (tmp_path / "empty.wav").touch()
