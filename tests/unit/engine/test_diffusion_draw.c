@@ -163,6 +163,35 @@ static void drawings_stop(void **)
   free(draw(&plain)); /* and goes on afterwards */
 }
 
+struct fired {
+  struct al_sd_vae_job job;
+  struct al_cancel *cancel;
+};
+
+static void build_and_fire(struct al_sd_graph *graph, void *user)
+{
+  struct fired *fired = user;
+  al_sd_vae_build(graph, &fired->job);
+  al_cancel_fire(fired->cancel, AL_TIMEOUT);
+}
+
+/* The token fires when the graph is about to be computed: its first nodes are the last. */
+static void computations_stop_in_the_middle(void **)
+{
+  static float latents[4 * 8 * 8], out[BYTES];
+  out[0] = 42;
+  struct fired fired = { { .vae = &model->vae, .decodes = true, .width = 8, .height = 8, .in = latents, .out = out },
+                         al_cancel_new() };
+  struct al_sd_run run = { build_and_fire, &fired, model->vae.n_weights };
+  struct al_err err = {};
+  assert_int_equal(al_sd_compute_run(model->compute, &run, fired.cancel, &err), AL_TIMEOUT);
+  assert_true(out[0] == 42);
+  al_cancel_unref(fired.cancel);
+  run = (struct al_sd_run){ al_sd_vae_build, &fired.job, model->vae.n_weights };
+  assert_int_equal(al_sd_compute_run(model->compute, &run, nullptr, &err), AL_OK);
+  assert_true(out[0] != 42);
+}
+
 static void refuses(struct al_draw_request request, const char *param, const char *needle)
 {
   struct al_err err = {};
@@ -232,6 +261,7 @@ int main(int argc, char **argv)
     cmocka_unit_test(several_pictures_have_the_next_seeds),
     cmocka_unit_test(a_picture_can_be_changed),
     cmocka_unit_test(drawings_stop),
+    cmocka_unit_test(computations_stop_in_the_middle),
     cmocka_unit_test(bad_requests_are_named),
     cmocka_unit_test(the_model_says_what_it_likes),
     cmocka_unit_test(memory_may_run_out),
