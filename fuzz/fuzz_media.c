@@ -30,7 +30,24 @@ static void check_frame(const struct al_media_frame *frame)
   if (frame->kind == AL_MEDIA_FAILED) {
     struct al_err err = {};
     assert(al_media_failure_tell(&frame->failure, &err) != AL_OK && err.message[0] != '\0');
+    assert(al_media_picture_failure_tell(&frame->failure, &err) != AL_OK && err.message[0] != '\0');
   }
+}
+
+/* Never more pixels than the shape has, which has a cap; and the end only once all are there. */
+static void check_picture(const struct al_media_frame *frame, uint64_t *n_left)
+{
+  if (frame->kind == AL_MEDIA_SHAPE) {
+    assert(frame->shape.width > 0 && frame->shape.height > 0 && frame->shape.has_alpha <= 1);
+    *n_left = (uint64_t)frame->shape.width * frame->shape.height;
+    assert(*n_left <= (uint64_t)AL_MEDIA_MAX_PIXELS);
+    *n_left *= 3 + frame->shape.has_alpha;
+  }
+  if (frame->kind == AL_MEDIA_PIXELS) {
+    assert(frame->payload.size <= *n_left);
+    *n_left -= frame->payload.size;
+  }
+  assert(frame->kind != AL_MEDIA_END || *n_left == 0);
 }
 
 static struct outcome parse(enum al_media_job job, const uint8_t *data, size_t size, size_t step)
@@ -38,8 +55,9 @@ static struct outcome parse(enum al_media_job job, const uint8_t *data, size_t s
   static struct al_media_frames frames;
   frames.job = job;
   frames.greeted = frames.informed = frames.ended = false;
-  frames.n_eaten = frames.at = frames.size = 0;
+  frames.n_eaten = frames.pixel_bytes = frames.at = frames.size = 0;
   struct outcome outcome = {};
+  uint64_t n_pixel_bytes = 0;
   size_t at = 0;
   for (;;) {
     struct al_media_frame frame;
@@ -49,6 +67,7 @@ static struct outcome parse(enum al_media_job job, const uint8_t *data, size_t s
       return outcome;
     if (found) {
       check_frame(&frame);
+      check_picture(&frame, &n_pixel_bytes);
       outcome.sum = outcome.sum * 31 + frame.kind + frame.payload.size;
       continue;
     }
@@ -69,9 +88,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   if (size < 1)
     return 0;
-  enum al_media_job job = (data[0] & 1) != 0 ? AL_MEDIA_ENCODE : AL_MEDIA_DECODE;
+  enum al_media_job job = (enum al_media_job)((data[0] & 1) | (data[0] >> 7) << 1);
   struct outcome whole = parse(job, data + 1, size - 1, SIZE_MAX);
-  struct outcome cut = parse(job, data + 1, size - 1, (size_t)(data[0] >> 1) + 1);
+  struct outcome cut = parse(job, data + 1, size - 1, (size_t)((data[0] & 0x7f) >> 1) + 1);
   assert(whole.code == cut.code && whole.sum == cut.sum);
   return 0;
 }

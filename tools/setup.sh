@@ -9,7 +9,7 @@ set -eu
 
 BUILD="gcc binutils libc6-dev make meson ninja-build pkg-config libllama-dev libggml-dev libuv1-dev libllhttp-dev
  libwslay-dev libssl-dev libsqlite3-dev libyyjson-dev libutf8proc-dev zlib1g-dev libedit-dev libcmocka-dev libwhisper-dev libespeak-ng-dev espeak-ng-data
- libsonic-dev libavformat-dev libavcodec-dev libswresample-dev libseccomp-dev curl ca-certificates"
+ libsonic-dev libavformat-dev libavcodec-dev libswresample-dev libswscale-dev libseccomp-dev curl ca-certificates"
 TEST="g++ clang-22 clang-format-22 clang-tidy-22 libclang-rt-22-dev python3 python3-openai python3-pytest
  python3-websockets nodejs npm openssl procps ffmpeg"
 ORACLE="python3-torch libopenblas0-pthread python3-transformers python3-tokenizers python3-safetensors python3-gguf
@@ -35,7 +35,7 @@ check_elsewhere() {
     command -v "$program" >/dev/null || missing="$missing $program"
   done
   command -v cc >/dev/null || command -v gcc >/dev/null || missing="$missing cc"
-  for module in llama ggml whisper espeak-ng libavformat libavcodec libswresample libseccomp libuv libllhttp libwslay openssl \
+  for module in llama ggml whisper espeak-ng libavformat libavcodec libswresample libswscale libseccomp libuv libllhttp libwslay openssl \
     sqlite3 yyjson libutf8proc libedit cmocka; do
     pkg-config --exists "$module" 2>/dev/null || missing="$missing $module"
   done

@@ -79,7 +79,8 @@ static enum al_code tell_death(struct al_media_child *child, struct al_err *err)
   (void)kill(child->pid, SIGKILL); /* in vain when it has ended; one that closed its pipe and lives is not waited for */
   AL_TRY(al_process_wait(child->pid, AL_NO_DEADLINE, &exited, err));
   child->pid = 0;
-  const char *role = child->frames.job == AL_MEDIA_DECODE ? "decoder" : "encoder";
+  bool decodes = al_media_job_decodes(child->frames.job);
+  const char *role = decodes ? "decoder" : "encoder";
   char how[64];
   if (exited.kind == AL_EXIT_SIGNAL)
     (void)snprintf(how, sizeof how, "its %s was ended by %s", role, al_signal_name(exited.value));
@@ -87,9 +88,9 @@ static enum al_code tell_death(struct al_media_child *child, struct al_err *err)
     (void)snprintf(how, sizeof how, "its %s ended with status %d", role, exited.value);
   if (exited.kind == AL_EXIT_SIGNAL && exited.value == SIGXCPU)
     (void)snprintf(how, sizeof how, "it takes more time to decode than is allowed");
-  if (child->frames.greeted && child->frames.job == AL_MEDIA_DECODE && is_files_doing(&exited))
+  if (child->frames.greeted && decodes && is_files_doing(&exited))
     return blame_file(err, how);
-  return al_fail(err, AL_INTERNAL, "the audio could not be converted: %s", how);
+  return al_fail(err, AL_INTERNAL, "the file could not be converted: %s", how);
 }
 
 static enum al_code receive(struct al_media_child *child, struct al_err *err)
@@ -136,7 +137,7 @@ static enum al_code wait_once(struct al_media_child *child, struct al_str *sampl
   if (n < 0 && errno != EINTR)
     return al_fail(err, AL_INTERNAL, "allm-media cannot be waited for: %s", strerrordesc_np(errno));
   if (n == 0 && al_now_ns() > deadline_ns)
-    return al_fail(err, AL_TIMEOUT, "the conversion of the audio stood still for %lld ms", (long long)child->stall_ms);
+    return al_fail(err, AL_TIMEOUT, "the conversion of the file stood still for %lld ms", (long long)child->stall_ms);
   *readable = n > 0 && fds[0].revents != 0;
   if (n > 0 && fds[1].revents != 0)
     send_samples(child, samples);

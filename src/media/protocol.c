@@ -36,6 +36,8 @@ static bool size_fits(const struct al_media_header *header)
   case AL_MEDIA_EATEN: return size == sizeof(uint64_t);
   case AL_MEDIA_END: return size == sizeof(uint32_t);
   case AL_MEDIA_FAILED: return size == sizeof(struct al_media_failure);
+  case AL_MEDIA_SHAPE: return size == sizeof(struct al_media_shape);
+  case AL_MEDIA_PIXELS: return size > 0 && size <= AL_MEDIA_MAX_PAYLOAD;
   }
   return false;
 }
@@ -45,14 +47,17 @@ static bool is_expected(const struct al_media_frames *frames, enum al_media_kind
 {
   if (frames->ended)
     return false;
-  bool decodes = frames->job == AL_MEDIA_DECODE;
+  enum al_media_job job = frames->job;
+  bool decodes = al_media_job_decodes(job);
   switch (kind) {
   case AL_MEDIA_HELLO: return !frames->greeted;
-  case AL_MEDIA_INFO: return frames->greeted && decodes && !frames->informed;
-  case AL_MEDIA_SAMPLES: return frames->informed;
-  case AL_MEDIA_BYTES:
-  case AL_MEDIA_EATEN: return frames->greeted && !decodes;
-  case AL_MEDIA_END: return decodes ? frames->informed : frames->greeted;
+  case AL_MEDIA_INFO: return job == AL_MEDIA_DECODE && frames->greeted && !frames->informed;
+  case AL_MEDIA_SAMPLES: return job == AL_MEDIA_DECODE && frames->informed;
+  case AL_MEDIA_SHAPE: return job == AL_MEDIA_READ_PICTURE && frames->greeted && !frames->informed;
+  case AL_MEDIA_PIXELS: return frames->pixel_bytes > 0;
+  case AL_MEDIA_BYTES: return frames->greeted && !decodes;
+  case AL_MEDIA_EATEN: return frames->greeted && job == AL_MEDIA_ENCODE;
+  case AL_MEDIA_END: return decodes ? frames->informed && frames->pixel_bytes == 0 : frames->greeted;
   case AL_MEDIA_FAILED: return true;
   }
   return false;
@@ -100,6 +105,26 @@ static bool read_end(const char *bytes, bool *truncated)
   return value <= 1;
 }
 
+static bool read_shape(struct al_media_frames *frames, const char *bytes, struct al_media_shape *shape)
+{
+  memcpy(shape, bytes, sizeof *shape);
+  if (shape->width == 0 || shape->width > AL_MEDIA_MAX_SIDE || shape->height == 0 ||
+      shape->height > AL_MEDIA_MAX_SIDE || shape->has_alpha > 1)
+    return false;
+  uint64_t n_pixels = (uint64_t)shape->width * shape->height;
+  frames->informed = true;
+  frames->pixel_bytes = n_pixels * (3 + shape->has_alpha);
+  return n_pixels <= (uint64_t)AL_MEDIA_MAX_PIXELS;
+}
+
+static bool count_pixels(struct al_media_frames *frames, size_t size)
+{
+  if (size > frames->pixel_bytes)
+    return false;
+  frames->pixel_bytes -= size;
+  return true;
+}
+
 static bool read_payload(struct al_media_frames *frames, const char *bytes, struct al_media_frame *frame)
 {
   switch (frame->kind) {
@@ -110,6 +135,8 @@ static bool read_payload(struct al_media_frames *frames, const char *bytes, stru
   case AL_MEDIA_EATEN: return read_eaten(frames, bytes, &frame->n_eaten);
   case AL_MEDIA_END: frames->ended = true; return read_end(bytes, &frame->truncated);
   case AL_MEDIA_FAILED: frames->ended = true; return read_failure(bytes, &frame->failure);
+  case AL_MEDIA_SHAPE: return read_shape(frames, bytes, &frame->shape);
+  case AL_MEDIA_PIXELS: return count_pixels(frames, frame->payload.size);
   }
   return false;
 }
@@ -171,8 +198,24 @@ enum al_code al_media_failure_tell(const struct al_media_failure *failure, struc
     return refuse(err, "corrupt_media", "decoding the file takes more memory than is allowed", "");
   case AL_MEDIA_BAD_RATE: return refuse(err, nullptr, "the format does not have that sample rate: ", detail);
   case AL_MEDIA_NO_ENCODER: return al_fail(err, AL_UNSUPPORTED, "this system's FFmpeg lacks the encoder %s", detail);
+  case AL_MEDIA_TOO_MANY_PIXELS: return refuse(err, "image_too_large", "the picture is too large: ", detail);
   case AL_MEDIA_BAD_ARGUMENTS:
   case AL_MEDIA_FAILURE_COUNT: break;
   }
   return al_fail(err, AL_INTERNAL, "allm-media: %s", detail);
+}
+
+enum al_code al_media_picture_failure_tell(const struct al_media_failure *failure, struct al_err *err)
+{
+  const char *detail = failure->detail;
+  if (failure->kind == AL_MEDIA_UNKNOWN)
+    return refuse(err, "unknown_media",
+                  "the file is not a picture in a supported format (PNG, JPEG, WebP, GIF, BMP, TIFF)", "");
+  if (failure->kind == AL_MEDIA_UNSUPPORTED_CODEC)
+    return refuse(err, "unknown_media", "the picture is stored in a way that is not supported: ", detail);
+  if (failure->kind == AL_MEDIA_CORRUPT)
+    return refuse(err, "corrupt_media", "the picture is damaged and could not be decoded: ", detail);
+  if (failure->kind == AL_MEDIA_TOO_LARGE)
+    return refuse(err, "image_too_large", "decoding the picture takes more memory than is allowed", "");
+  return al_media_failure_tell(failure, err);
 }

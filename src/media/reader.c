@@ -126,6 +126,8 @@ static enum al_code act_on(struct al_audio_reader *reader, const struct al_media
   case AL_MEDIA_HELLO:
   case AL_MEDIA_INFO:
   case AL_MEDIA_BYTES:
+  case AL_MEDIA_SHAPE:
+  case AL_MEDIA_PIXELS:
   case AL_MEDIA_EATEN: break;
   }
   return al_fail(err, AL_INTERNAL, "a frame of allm-media that the parser should have refused");

@@ -120,6 +120,8 @@ static enum al_code exchange(struct al_audio_writer *writer, struct al_str *samp
     return AL_OK;
   case AL_MEDIA_HELLO:
   case AL_MEDIA_INFO:
+  case AL_MEDIA_SHAPE:
+  case AL_MEDIA_PIXELS:
   case AL_MEDIA_SAMPLES: break;
   }
   return AL_OK;

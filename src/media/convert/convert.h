@@ -1,8 +1,8 @@
-/* The two things that allm-media does, once its sandbox is closed. Both run to their end and tell it as a frame. */
+/* What allm-media does, once its sandbox is closed. Each runs to its end and tells it as a frame. */
 #ifndef AL_MEDIA_CONVERT_CONVERT_H
 #define AL_MEDIA_CONVERT_CONVERT_H
 
-#include "media/media.h"
+#include "media/image.h"
 
 #include <stdint.h>
 
@@ -18,5 +18,21 @@ struct convert_encode {
   int out_sample_rate; /* 0: the next that the format has */
 };
 void convert_encode_run(const struct convert_encode *job);
+
+struct convert_read_picture {
+  int64_t max_pixels; /* of the file */
+  int width, height;  /* wanted; 0: as the file has it */
+  uint64_t offset, size_bytes;
+};
+uint64_t convert_read_picture_memory(const struct convert_read_picture *job); /* bytes that it may need */
+void convert_read_picture_run(const struct convert_read_picture *job);
+
+struct convert_write_picture {
+  enum al_image_format format;
+  int quality, width, height;
+  bool has_alpha;
+};
+uint64_t convert_write_picture_memory(const struct convert_write_picture *job);
+void convert_write_picture_run(const struct convert_write_picture *job);
 
 #endif

@@ -46,10 +46,9 @@ static void limit_time(uint64_t cpu_seconds)
 }
 
 #ifndef AL_SANITIZED /* whose shadow memory is many terabytes */
-/* The libraries take some 200 MB of addresses, a conversion a few more; a hostile file gets this much and no more. */
-static void limit_memory(void)
+/* The libraries take some 200 MB of addresses by now. */
+static void limit_memory(uint64_t more_bytes)
 {
-  constexpr uint64_t MORE_BYTES = 256ULL << 20;
   unsigned long n_pages = 0;
   FILE *status = fopen("/proc/self/statm", "re");
   if (status != nullptr && fscanf(status, "%lu", &n_pages) != 1)
@@ -57,18 +56,18 @@ static void limit_memory(void)
   if (status != nullptr)
     (void)fclose(status);
   uint64_t now_bytes = n_pages > 0 ? n_pages * (uint64_t)sysconf(_SC_PAGESIZE) : 512ULL << 20;
-  limit(RLIMIT_AS, now_bytes + MORE_BYTES);
+  limit(RLIMIT_AS, now_bytes + more_bytes);
 }
 #endif
 
-static void limit_all(uint64_t cpu_seconds)
+static void limit_all(uint64_t cpu_seconds, [[maybe_unused]] uint64_t memory_bytes)
 {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, 0);
   limit(RLIMIT_NPROC, 0);
   limit_time(cpu_seconds);
 #ifndef AL_SANITIZED
-  limit_memory();
+  limit_memory(memory_bytes);
 #endif
 }
 
@@ -102,11 +101,11 @@ static int landlock(void)
   return result;
 }
 
-bool sandbox_enter(enum al_media_job job, uint64_t cpu_seconds, char *why, size_t size)
+bool sandbox_enter(enum al_media_job job, uint64_t cpu_seconds, uint64_t memory_bytes, char *why, size_t size)
 {
   forget_environment();
   forget_terminal();
-  limit_all(cpu_seconds);
+  limit_all(cpu_seconds, memory_bytes);
   (void)prctl(PR_SET_DUMPABLE, 0);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     (void)snprintf(why, size, "no_new_privs: %s", strerrordesc_np(errno));

@@ -8,8 +8,9 @@
 
 #include "media/protocol.h"
 
-/* false: neither filter works, and why[size] says it. Everything the process will need is loaded by now. */
-bool sandbox_enter(enum al_media_job job, uint64_t cpu_seconds, char *why, size_t size);
+/* memory_bytes: how much more than it has by now. false: neither filter works, and why[size] says it. Everything the
+ * process will need is loaded by now. */
+bool sandbox_enter(enum al_media_job job, uint64_t cpu_seconds, uint64_t memory_bytes, char *why, size_t size);
 
 /* 0, or a negative errno. */
 int sandbox_seccomp(enum al_media_job job);

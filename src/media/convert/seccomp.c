@@ -41,7 +41,7 @@ static int add_simple(scmp_filter_ctx filter)
 /* Its own two descriptors, each one way; abort() on itself; memory that never becomes code. */
 static int add_with_arguments(scmp_filter_ctx filter, enum al_media_job job)
 {
-  int read_call = job == AL_MEDIA_DECODE ? SCMP_SYS(pread64) : SCMP_SYS(read);
+  int read_call = al_media_job_decodes(job) ? SCMP_SYS(pread64) : SCMP_SYS(read);
   int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, read_call, 1, SCMP_A0(SCMP_CMP_EQ, AL_MEDIA_IN_FD, 0));
 #ifndef AL_SANITIZED
   if (result == 0)

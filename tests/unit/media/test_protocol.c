@@ -119,6 +119,66 @@ static void the_order_is_held(void **)
   assert_int_equal(next(frames, &frame), AL_INVALID_REQUEST); /* nothing comes after the end */
 }
 
+static enum al_code say_shape(struct al_media_frames *frames, uint32_t width, uint32_t height, uint32_t has_alpha)
+{
+  const struct al_media_shape shape = { width, height, has_alpha };
+  struct al_media_frame frame;
+  say(frames, AL_MEDIA_HELLO, nullptr, 0);
+  assert_int_equal(next(frames, &frame), AL_OK);
+  say(frames, AL_MEDIA_SHAPE, &shape, sizeof shape);
+  AL_TRY(next(frames, &frame));
+  assert_int_equal(frame.shape.width, width);
+  assert_int_equal(frame.shape.height, height);
+  return AL_OK;
+}
+
+static void a_picture_has_as_many_pixels_as_it_says(void **)
+{
+  static const uint8_t pixels[4 * 6] = {};
+  const uint32_t zero = 0;
+  struct al_media_frame frame;
+  AL_CLEANUP(al_free_p) struct al_media_frames *whole = fresh(AL_MEDIA_READ_PICTURE);
+  assert_int_equal(say_shape(whole, 3, 2, 1), AL_OK);
+  say(whole, AL_MEDIA_PIXELS, pixels, 20);
+  say(whole, AL_MEDIA_PIXELS, pixels, 4);
+  say(whole, AL_MEDIA_END, &zero, sizeof zero);
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(next(whole, &frame), AL_OK);
+  assert_int_equal(frame.kind, AL_MEDIA_END);
+  AL_CLEANUP(al_free_p) struct al_media_frames *fewer = fresh(AL_MEDIA_READ_PICTURE);
+  assert_int_equal(say_shape(fewer, 3, 2, 0), AL_OK);
+  say(fewer, AL_MEDIA_PIXELS, pixels, 17);
+  say(fewer, AL_MEDIA_END, &zero, sizeof zero);
+  assert_int_equal(next(fewer, &frame), AL_OK);
+  assert_int_equal(next(fewer, &frame), AL_INVALID_REQUEST);
+  AL_CLEANUP(al_free_p) struct al_media_frames *more = fresh(AL_MEDIA_READ_PICTURE);
+  assert_int_equal(say_shape(more, 3, 2, 0), AL_OK);
+  say(more, AL_MEDIA_PIXELS, pixels, 19);
+  assert_int_equal(next(more, &frame), AL_INVALID_REQUEST);
+}
+
+static void shapes_that_cannot_be_are_refused(void **)
+{
+  static const struct al_media_shape wrong[] = { { 0, 1, 0 },   { 1, 0, 0 },           { 65'536, 1, 0 },
+                                                 { 1, ~0U, 0 }, { 65'535, 65'535, 0 }, { 1, 1, 2 } };
+  for (size_t i = 0; i < AL_COUNT(wrong); i++) {
+    AL_CLEANUP(al_free_p) struct al_media_frames *frames = fresh(AL_MEDIA_READ_PICTURE);
+    assert_int_equal(say_shape(frames, wrong[i].width, wrong[i].height, wrong[i].has_alpha), AL_INVALID_REQUEST);
+  }
+  static const enum al_media_job others[] = { AL_MEDIA_DECODE, AL_MEDIA_ENCODE, AL_MEDIA_WRITE_PICTURE };
+  for (size_t i = 0; i < AL_COUNT(others); i++) { /* only whoever reads pictures says what shape they have */
+    AL_CLEANUP(al_free_p) struct al_media_frames *frames = fresh(others[i]);
+    assert_int_equal(say_shape(frames, 1, 1, 0), AL_INVALID_REQUEST);
+  }
+  const uint64_t eaten = 1;
+  struct al_media_frame frame;
+  AL_CLEANUP(al_free_p) struct al_media_frames *writer = fresh(AL_MEDIA_WRITE_PICTURE);
+  say(writer, AL_MEDIA_HELLO, nullptr, 0);
+  say(writer, AL_MEDIA_EATEN, &eaten, sizeof eaten);
+  assert_int_equal(next(writer, &frame), AL_OK);
+  assert_int_equal(next(writer, &frame), AL_INVALID_REQUEST);
+}
+
 static void sizes_are_held(void **)
 {
   static const struct {
@@ -210,8 +270,11 @@ static void every_failure_has_words(void **)
     enum al_code code = al_media_failure_tell(&failure, &err);
     assert_int_not_equal(code, AL_OK);
     assert_true(strlen(err.message) > 10);
-    bool of_the_file = kind >= AL_MEDIA_UNKNOWN && kind <= AL_MEDIA_TOO_LARGE;
+    bool of_the_file = (kind >= AL_MEDIA_UNKNOWN && kind <= AL_MEDIA_TOO_LARGE) || kind == AL_MEDIA_TOO_MANY_PIXELS;
     assert_int_equal(of_the_file, code == AL_INVALID_REQUEST && err.reason != nullptr);
+    struct al_err of_a_picture = {};
+    assert_int_equal(al_media_picture_failure_tell(&failure, &of_a_picture), code);
+    assert_true(strlen(of_a_picture.message) > 10);
   }
 }
 
@@ -220,6 +283,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(frames_come_byte_by_byte),
     cmocka_unit_test(the_order_is_held),
+    cmocka_unit_test(a_picture_has_as_many_pixels_as_it_says),
+    cmocka_unit_test(shapes_that_cannot_be_are_refused),
     cmocka_unit_test(sizes_are_held),
     cmocka_unit_test(texts_are_made_printable),
     cmocka_unit_test(figures_that_cannot_be_are_refused),

@@ -31,7 +31,7 @@ static int status_of(enum al_media_job job, int (*deed)(void))
   if (pid == 0) {
     char why[96];
     (void)dup2(open("/dev/zero", O_RDONLY | O_CLOEXEC), AL_MEDIA_IN_FD);
-    if (!sandbox_enter(job, 10, why, sizeof why))
+    if (!sandbox_enter(job, 10, 256 << 20, why, sizeof why))
       _exit(42);
     _exit(deed());
   }
@@ -176,7 +176,7 @@ static void an_endless_loop_ends(void **)
   assert_true(pid >= 0);
   if (pid == 0) {
     char why[96];
-    if (sandbox_enter(AL_MEDIA_DECODE, 1, why, sizeof why))
+    if (sandbox_enter(AL_MEDIA_DECODE, 1, 256 << 20, why, sizeof why))
       use_the_processor();
     _exit(0);
   }
@@ -200,7 +200,7 @@ static int enter_without(const int *calls, size_t n_calls)
     if (seccomp_load(filter) != 0)
       _exit(43);
     char why[96] = "";
-    bool entered = sandbox_enter(AL_MEDIA_DECODE, 10, why, sizeof why);
+    bool entered = sandbox_enter(AL_MEDIA_DECODE, 10, 256 << 20, why, sizeof why);
     _exit(entered ? (open_a_file() == STOPPED ? STOPPED : WENT_THROUGH) : why[0] != '\0' ? 42 : 44);
   }
   int status;
