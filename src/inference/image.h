@@ -36,7 +36,7 @@ struct al_image_request { /* strings are copied */
   bool has_seed;                /* false: one is drawn by lot */
   struct al_media_source image; /* size_bytes 0: none; scaled to the size that is drawn. Duplicated by submit */
   struct al_media_source mask;  /* size_bytes 0: none. Transparent pixels are drawn anew (OpenAI's meaning); in a file
-                                   without alpha the white ones */
+                                   that has none the white ones */
   enum al_image_format format;
   int quality;
   struct al_cancel *cancel; /* a reference is taken; may be nullptr */

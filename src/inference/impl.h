@@ -3,6 +3,7 @@
 #define AL_INFERENCE_IMPL_H
 
 #include "inference/audio_manager.h"
+#include "inference/image_manager.h"
 #include "inference/inference.h"
 #include "inference/text_manager.h"
 #include "sched/pool.h"
@@ -16,6 +17,7 @@ struct al_inference {
   struct al_pool *pool;
   struct al_text_manager *text;
   struct al_audio_manager *audio;
+  struct al_image_manager *image;
   atomic_bool draining;
 };
 

@@ -3,7 +3,6 @@
 #include "inference/inference.h"
 
 #include "base/alloc.h"
-#include "inference/image_manager.h"
 #include "inference/impl.h"
 
 constexpr size_t DEFAULT_MAX_QUEUED = 256;
@@ -40,9 +39,11 @@ static enum al_code make_parts(struct al_inference *inference, struct al_err *er
   AL_TRY(copy_quarantined(inference, err));
   AL_TRY(al_text_manager_new(&inference->text, err));
   AL_TRY(al_audio_manager_new(&inference->audio, err));
+  AL_TRY(al_image_manager_new(&inference->image, err));
   AL_TRY(al_pool_new(&pool, &inference->pool, err));
   al_text_manager_use(inference->text, inference->pool, options->store);
   al_audio_manager_use(inference->audio, inference->pool);
+  al_image_manager_use(inference->image, inference->pool);
   return AL_OK;
 }
 
@@ -69,7 +70,8 @@ void al_inference_drain(struct al_inference *inference)
 
 size_t al_inference_n_active(struct al_inference *inference)
 {
-  return al_text_manager_n_active(inference->text) + al_audio_manager_n_active(inference->audio);
+  return al_text_manager_n_active(inference->text) + al_audio_manager_n_active(inference->audio) +
+         al_image_manager_n_active(inference->image);
 }
 
 /* The pool stops handing out models, what is being prepared fails, then the schedulers and workers end what
@@ -83,9 +85,11 @@ void al_inference_free(struct al_inference *inference)
     al_pool_stop(inference->pool);
   al_text_manager_stop(inference->text);
   al_audio_manager_stop(inference->audio);
+  al_image_manager_stop(inference->image);
   al_pool_free(inference->pool);
   al_text_manager_free(inference->text);
   al_audio_manager_free(inference->audio);
+  al_image_manager_free(inference->image);
   for (size_t i = 0; i < inference->n_quarantined; i++)
     al_free(inference->quarantined[i]);
   al_free(inference->quarantined);
@@ -110,7 +114,6 @@ enum al_code al_inference_check_quarantine(const struct al_inference *inference,
 enum al_code al_inference_check_type(const struct al_model_descriptor *descriptor, struct al_err *err)
 {
   switch (descriptor->type) {
-  case AL_TYPE_IMAGE: return al_image_manager_supports(descriptor, err);
   case AL_TYPE_ADAPTER:
     return al_fail(err, AL_UNSUPPORTED, "'%s' is a LoRA adapter for %s: it changes a model and does not run alone",
                    descriptor->id,
@@ -119,6 +122,7 @@ enum al_code al_inference_check_type(const struct al_model_descriptor *descripto
   case AL_TYPE_EMBEDDING:
   case AL_TYPE_STT:
   case AL_TYPE_TTS:
+  case AL_TYPE_IMAGE:
   case AL_TYPE_VISION:
   case AL_TYPE_COUNT: return AL_OK;
   }
@@ -229,6 +233,13 @@ enum al_code al_inference_voices(struct al_inference *inference, const struct al
 {
   AL_TRY(check_can(inference, request->model, AL_CAN_SPEAK, "speaks", err));
   return al_voices_submit(inference->audio, request, err);
+}
+
+enum al_code al_inference_draw(struct al_inference *inference, const struct al_image_request *request,
+                               struct al_err *err)
+{
+  AL_TRY(check_can(inference, request->model, AL_CAN_DRAW, "draws", err));
+  return al_draw_submit(inference->image, request, err);
 }
 
 enum al_code al_inference_load(struct al_inference *inference, const char *id, al_model_done_fn *done, void *user,

@@ -9,6 +9,7 @@
 #include "codec/json.h"
 #include "engine/registry.h"
 #include "inference/audio.h"
+#include "inference/image.h"
 #include "inference/text.h"
 #include "inference/vectors.h"
 #include "sched/model_state.h"
@@ -54,6 +55,7 @@ struct al_model_status {
   double load_ms;
   uint64_t n_requests, n_prompt_tokens, n_completion_tokens; /* since the worker started */
   double audio_s;                                            /* heard or spoken since then */
+  uint64_t n_images;                                         /* drawn since then */
 };
 
 struct al_model_status_list {

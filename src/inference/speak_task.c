@@ -20,7 +20,7 @@ struct speech {
 static bool on_bytes(void *user, struct al_str bytes)
 {
   struct speech *speech = user;
-  if (!al_audio_task_goes_on(&speech->audio))
+  if (!al_worker_task_goes_on(&speech->audio.work))
     return false;
   al_audio_task_send(&speech->audio, &(struct al_audio_event){ .kind = AL_AUDIO_BYTES, .bytes = bytes });
   return true;
@@ -37,14 +37,14 @@ static enum al_code open_writer(struct speech *speech, struct al_err *err)
     .bytes = on_bytes,
     .user = speech,
   };
-  return al_audio_writer_open(&out, speech->audio.job.cancel, &speech->writer, err);
+  return al_audio_writer_open(&out, speech->audio.work.job.cancel, &speech->writer, err);
 }
 
 static bool on_samples(void *user, const float *samples, size_t n)
 {
   struct speech *speech = user;
   speech->n_samples += n;
-  return al_audio_task_goes_on(&speech->audio) && open_writer(speech, &speech->write_err) == AL_OK &&
+  return al_worker_task_goes_on(&speech->audio.work) && open_writer(speech, &speech->write_err) == AL_OK &&
          al_audio_writer_write(speech->writer, samples, n, &speech->write_err) == AL_OK;
 }
 
@@ -53,7 +53,8 @@ static enum al_code be_silent(struct speech *speech, struct al_err *err)
 {
   static const float silence[2400];
   AL_TRY(open_writer(speech, err));
-  speech->audio.audio_s = speech->audio.result.duration_s = (double)AL_COUNT(silence) / speech->sample_rate;
+  speech->audio.result.duration_s = (double)AL_COUNT(silence) / speech->sample_rate;
+  speech->audio.work.use.audio_s = speech->audio.result.duration_s;
   return al_audio_writer_write(speech->writer, silence, AL_COUNT(silence), err);
 }
 
@@ -67,13 +68,14 @@ static enum al_code finish(struct speech *speech, struct al_err *err)
 static enum al_code speak(struct speech *speech, struct al_engine_model *model, struct al_err *err)
 {
   const struct al_speech_request *request = &speech->request;
-  const struct al_speak_ops *ops = al_pool_loaded(speech->audio.task.lease)->engine->speak;
-  struct al_cancel *stop = speech->audio.job.cancel;
+  const struct al_speak_ops *ops = al_pool_loaded(speech->audio.work.task.lease)->engine->speak;
+  struct al_cancel *stop = speech->audio.work.job.cancel;
   struct al_speak_info info;
   ops->info(model, &info);
   speech->sample_rate = info.sample_rate;
   enum al_code code = ops->speak(model, request->text, &request->options, on_samples, speech, stop, err);
-  speech->audio.audio_s = speech->audio.result.duration_s = (double)speech->n_samples / info.sample_rate;
+  speech->audio.result.duration_s = (double)speech->n_samples / info.sample_rate;
+  speech->audio.work.use.audio_s = speech->audio.result.duration_s;
   if (code == AL_OK)
     return finish(speech, err);
   if (speech->write_err.code == AL_OK)
@@ -85,7 +87,7 @@ static enum al_code speak(struct speech *speech, struct al_engine_model *model, 
 static enum al_code run(struct al_worker_job *job, struct al_engine_model *model, struct al_err *err)
 {
   struct speech *speech = job->user;
-  al_task_started(&speech->audio.task);
+  al_task_started(&speech->audio.work.task);
   enum al_code code = speak(speech, model, err);
   al_audio_writer_close(AL_TAKE(speech->writer));
   return code;
@@ -93,14 +95,10 @@ static enum al_code run(struct al_worker_job *job, struct al_engine_model *model
 
 static enum al_code check(const struct speech *speech, struct al_err *err)
 {
-  AL_TRY(al_audio_task_check(&speech->audio, AL_CAN_SPEAK, "speaks", err));
-  const struct al_loaded *loaded = al_pool_loaded(speech->audio.task.lease);
-  return loaded->engine->speak->check_voice(loaded->model, speech->request.options.voice, err);
-}
-
-static void fail(struct al_task *task, const struct al_err *err)
-{
-  al_audio_task_end((struct al_audio_task *)task, err);
+  const struct al_loaded *loaded = al_pool_loaded(speech->audio.work.task.lease);
+  const struct al_speak_ops *ops = loaded->engine->speak;
+  AL_TRY(al_worker_task_check(&speech->audio.work, AL_CAN_SPEAK, ops, "speaks", err));
+  return ops->check_voice(loaded->model, speech->request.options.voice, err);
 }
 
 static void prepare(struct al_task *task)
@@ -111,23 +109,23 @@ static void prepare(struct al_task *task)
   if (code == AL_OK)
     code = check(speech, &err);
   if (code == AL_OK)
-    al_audio_task_submit(&speech->audio, nullptr);
+    al_worker_task_submit(&speech->audio.work);
   else
-    fail(task, &err);
+    al_worker_task_fail(task, &err);
 }
 
 /* --- submitting ------------------------------------------------------------------------------------------------- */
 
-static void free_task(struct al_audio_task *audio)
+static void free_task(struct al_worker_task *work)
 {
-  al_task_fini(&audio->task);
-  al_free(audio); /* the first member of the whole */
+  al_task_fini(&work->task);
+  al_free(work); /* the first member of the whole */
 }
 
 static void free_speech(struct speech *speech)
 {
   if (speech != nullptr)
-    free_task(&speech->audio);
+    free_task(&speech->audio.work);
 }
 AL_DEFINE_CLEANUP(struct speech, free_speech)
 
@@ -146,17 +144,22 @@ static enum al_code check_bounds(const struct al_speech_request *request, struct
 enum al_code al_speak_submit(struct al_audio_manager *manager, const struct al_speech_request *request,
                              struct al_err *err)
 {
-  static const struct al_task_ops ops = { .prepare = prepare, .fail = fail };
-  struct al_audio_client client = { request->cancel, request->on_event, request->user };
+  static const struct al_worker_task_ops ops = {
+    .task = { .prepare = prepare, .fail = al_worker_task_fail },
+    .run = run,
+    .tell_start = al_audio_task_tell_start,
+    .tell_end = al_audio_task_tell_end,
+    .free = free_task,
+  };
   AL_TRY(check_bounds(request, err));
   AL_CLEANUP(free_speech_p) struct speech *speech = al_calloc(1, sizeof *speech);
   if (speech == nullptr)
     return al_fail_oom(err, sizeof *speech);
-  speech->audio.free = free_task;
-  speech->audio.job.run = run;
+  speech->audio.on_event = request->on_event;
+  speech->audio.user = request->user;
   speech->request = *request;
-  AL_TRY(al_audio_task_init(&speech->audio, &ops, &client, err));
-  struct al_task *task = &speech->audio.task;
+  AL_TRY(al_worker_task_init(&speech->audio.work, &ops, request->cancel, err));
+  struct al_task *task = &speech->audio.work.task;
   AL_TRY(al_task_copy_name(task, &speech->request.model, err));
   AL_TRY(al_task_copy_name(task, &speech->request.options.voice, err));
   AL_TRY(al_task_copy_str(task, &speech->request.text, err));

@@ -34,6 +34,7 @@ static void fill(struct al_inference *inference, struct al_model_descriptor *des
     .n_prompt_tokens = pool.n_prompt_tokens,
     .n_completion_tokens = pool.n_completion_tokens,
     .audio_s = pool.audio_s,
+    .n_images = pool.n_images,
   };
   find_problem(inference, descriptor, &status->problem);
 }

@@ -20,7 +20,7 @@ struct al_task_runner {
   atomic_size_t n_active;
   atomic_size_t n_started; /* threads: which place in `probing` is whose */
   struct al_mutex mutex;
-  struct al_cancel *probing[AL_TASK_MOST_THREADS]; /* under `mutex`: the tokens of what is probed, references */
+  struct al_cancel *probing[AL_TASK_MOST_THREADS]; /* under `mutex`: the tokens of what looks at files, references */
 };
 
 /* --- the way ---------------------------------------------------------------------------------------------------- */
@@ -155,6 +155,18 @@ static void probe(struct al_task *task, size_t thread)
   }
 }
 
+/* One that came here again after its probe may look at files once more. */
+static void prepare(struct al_task *task, size_t thread)
+{
+  struct al_task_runner *runner = task->runner;
+  bool may_block = task->ops->probe != nullptr;
+  if (may_block)
+    note_probe(runner, thread, task->waiter.cancel);
+  task->ops->prepare(task);
+  if (may_block)
+    note_probe(runner, thread, nullptr);
+}
+
 static void prepare_thread(void *argument)
 {
   struct al_task_runner *runner = argument;
@@ -163,7 +175,7 @@ static void prepare_thread(void *argument)
     if (task->place != nullptr)
       probe(task, thread);
     else
-      task->ops->prepare(task);
+      prepare(task, thread);
   }
 }
 

@@ -16,8 +16,9 @@ struct al_task_ops {
   /* Without a model, on a prepare thread: what can be refused before one is loaded for it. It looks at waiter.cancel
    * (not nullptr then), which the runner fires when it stops. nullptr: nothing can. */
   enum al_code (*probe)(struct al_task *task, struct al_err *err);
-  /* With a lease, on a prepare thread; after a probe on whatever thread brings the lease, so it must not block then.
-   * Ends the task, or hands it on. */
+  /* With a lease, on a prepare thread; after a probe on whatever thread brings the lease, so it must not block then:
+   * al_task_again calls it once more on a prepare thread, where it may as `probe` may. Ends the task, or hands it on.
+   */
   void (*prepare)(struct al_task *task);
   /* Nothing came of it. Ends the task. */
   void (*fail)(struct al_task *task, const struct al_err *err);

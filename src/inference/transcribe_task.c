@@ -41,7 +41,7 @@ static enum al_code open_reader(struct transcription *t, int sample_rate, int64_
 {
   struct al_audio_want want = { .sample_rate = sample_rate, .stall_ms = stall_ms };
   close_reader(t);
-  enum al_code code = al_audio_reader_open(&t->request.file, &want, t->audio.job.cancel, &t->reader, err);
+  enum al_code code = al_audio_reader_open(&t->request.file, &want, t->audio.work.job.cancel, &t->reader, err);
   if (code == AL_INVALID_REQUEST && err->param[0] == '\0')
     (void)snprintf(err->param, sizeof err->param, "file");
   AL_TRY(code);
@@ -74,7 +74,7 @@ static enum al_code read_samples(void *user, float *samples, size_t capacity, si
 static bool on_segment(void *user, const struct al_speech_segment *segment)
 {
   struct transcription *t = user;
-  if (!al_audio_task_goes_on(&t->audio))
+  if (!al_worker_task_goes_on(&t->audio.work))
     return false;
   al_audio_task_send(&t->audio, &(struct al_audio_event){ .kind = AL_AUDIO_SEGMENT, .segment = segment });
   return true;
@@ -84,7 +84,7 @@ static bool on_progress(void *user, double done_s)
 {
   struct transcription *t = user;
   int64_t now_ns = al_now_ns();
-  if (!al_audio_task_goes_on(&t->audio))
+  if (!al_worker_task_goes_on(&t->audio.work))
     return false;
   if (now_ns - t->told_ns < PROGRESS_EVERY_NS)
     return true;
@@ -95,26 +95,27 @@ static bool on_progress(void *user, double done_s)
 
 static enum al_code transcribe(struct transcription *t, struct al_engine_model *model, struct al_err *err)
 {
-  const struct al_transcribe_ops *ops = al_pool_loaded(t->audio.task.lease)->engine->transcribe;
+  const struct al_transcribe_ops *ops = al_pool_loaded(t->audio.work.task.lease)->engine->transcribe;
   struct al_transcribe_info info;
   ops->info(model, &info);
   if (t->reader == nullptr || t->sample_rate != info.sample_rate)
     AL_TRY(open_reader(t, info.sample_rate, 0, err));
   struct al_pcm_source source = { .read = read_samples, .user = t, .duration_s = t->info.duration_s };
   struct al_transcribe_sink sink = { .segment = on_segment, .progress = on_progress, .user = t };
-  return ops->transcribe(model, &t->request.options, &source, &sink, t->audio.job.cancel, &t->audio.result, err);
+  return ops->transcribe(model, &t->request.options, &source, &sink, t->audio.work.job.cancel, &t->audio.result, err);
 }
 
 static enum al_code run(struct al_worker_job *job, struct al_engine_model *model, struct al_err *err)
 {
   struct transcription *t = job->user;
-  al_task_started(&t->audio.task);
+  al_task_started(&t->audio.work.task);
   enum al_code code = transcribe(t, model, err);
   t->audio.is_truncated = code == AL_OK && al_audio_reader_truncated(t->reader);
   if (t->audio.is_truncated)
     al_log(AL_LOG_INFO, "audio_truncated", AL_S("model", t->request.model));
   close_reader(t);
-  t->audio.audio_s = t->audio.result.duration_s;
+  t->audio.work.use =
+      (struct al_pool_use){ .n_completion = t->audio.result.n_tokens, .audio_s = t->audio.result.duration_s };
   if (code == AL_OK || t->read_err.code == AL_OK)
     return code;
   *err = t->read_err; /* the engine may have its own words for it */
@@ -124,20 +125,15 @@ static enum al_code run(struct al_worker_job *job, struct al_engine_model *model
 static enum al_code check(const struct transcription *t, struct al_err *err)
 {
   const struct al_transcribe_options *options = &t->request.options;
-  AL_TRY(al_audio_task_check(&t->audio, AL_CAN_TRANSCRIBE, "transcribes speech", err));
-  const struct al_loaded *loaded = al_pool_loaded(t->audio.task.lease);
+  const struct al_loaded *loaded = al_pool_loaded(t->audio.work.task.lease);
   const struct al_transcribe_ops *ops = loaded->engine->transcribe;
+  AL_TRY(al_worker_task_check(&t->audio.work, AL_CAN_TRANSCRIBE, ops, "transcribes speech", err));
   struct al_transcribe_info info;
   ops->info(loaded->model, &info);
   if (options->translate && !info.can_translate)
     return al_fail(err, AL_UNSUPPORTED, "'%s' does not translate; it writes down what it hears",
                    loaded->descriptor->id);
   return ops->check_language(loaded->model, options->language, err);
-}
-
-static void fail(struct al_task *task, const struct al_err *err)
-{
-  al_audio_task_end((struct al_audio_task *)task, err);
 }
 
 static void prepare(struct al_task *task)
@@ -148,33 +144,33 @@ static void prepare(struct al_task *task)
   if (code == AL_OK)
     code = check(t, &err);
   if (code == AL_OK)
-    al_audio_task_submit(&t->audio, &t->info);
+    al_worker_task_submit(&t->audio.work);
   else
-    fail(task, &err);
+    al_worker_task_fail(task, &err);
 }
 
 /* --- submitting ------------------------------------------------------------------------------------------------- */
 
-static void free_task(struct al_audio_task *audio)
+static void free_task(struct al_worker_task *work)
 {
-  struct transcription *t = (struct transcription *)audio;
+  struct transcription *t = (struct transcription *)work;
   close_reader(t);
   if (t->request.file.fd >= 0)
     (void)close(t->request.file.fd);
-  al_task_fini(&audio->task);
+  al_task_fini(&work->task);
   al_free(t);
 }
 
 static void free_transcription(struct transcription *t)
 {
   if (t != nullptr)
-    free_task(&t->audio);
+    free_task(&t->audio.work);
 }
 AL_DEFINE_CLEANUP(struct transcription, free_transcription)
 
 static enum al_code copy_all(struct transcription *t, struct al_err *err)
 {
-  struct al_task *task = &t->audio.task;
+  struct al_task *task = &t->audio.work.task;
   struct al_transcription_request *request = &t->request;
   AL_TRY(al_task_copy_name(task, &request->model, err));
   AL_TRY(al_task_copy_name(task, &request->options.language, err));
@@ -186,23 +182,29 @@ static enum al_code copy_all(struct transcription *t, struct al_err *err)
 enum al_code al_transcribe_submit(struct al_audio_manager *manager, const struct al_transcription_request *request,
                                   struct al_err *err)
 {
-  static const struct al_task_ops ops = { .probe = probe, .prepare = prepare, .fail = fail };
-  struct al_audio_client client = { request->cancel, request->on_event, request->user };
+  static const struct al_worker_task_ops ops = {
+    .task = { .probe = probe, .prepare = prepare, .fail = al_worker_task_fail },
+    .run = run,
+    .tell_start = al_audio_task_tell_start,
+    .tell_end = al_audio_task_tell_end,
+    .free = free_task,
+  };
   AL_CLEANUP(free_transcription_p) struct transcription *t = al_calloc(1, sizeof *t);
   if (t == nullptr)
     return al_fail_oom(err, sizeof *t);
   t->manager = manager;
-  t->audio.free = free_task;
-  t->audio.job.run = run;
+  t->audio.on_event = request->on_event;
+  t->audio.user = request->user;
+  t->audio.info = &t->info;
   t->request.file.fd = -1;
-  AL_TRY(al_audio_task_init(&t->audio, &ops, &client, err));
+  AL_TRY(al_worker_task_init(&t->audio.work, &ops, request->cancel, err));
   t->request = *request;
   enum al_code code = copy_all(t, err);
   if (code != AL_OK) {
     t->request.file.fd = -1;
     return code;
   }
-  AL_TRY(al_task_start(al_audio_manager_listening(manager), &t->audio.task, t->request.model, err));
+  AL_TRY(al_task_start(al_audio_manager_listening(manager), &t->audio.work.task, t->request.model, err));
   t = nullptr;
   return AL_OK;
 }

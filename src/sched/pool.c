@@ -253,6 +253,7 @@ void al_pool_release(struct al_pool_model *lease, const struct al_pool_use *use)
   status->n_prompt_tokens += (uint64_t)use->n_prompt;
   status->n_completion_tokens += (uint64_t)use->n_completion;
   status->audio_s += use->audio_s;
+  status->n_images += (uint64_t)use->n_images;
   status->last_used_s = al_wall_s();
   give_back(lease);
 }

@@ -87,6 +87,7 @@ struct al_pool_use { /* of a request that ends */
   bool started;
   int n_prompt, n_completion; /* tokens */
   double audio_s;             /* heard or spoken */
+  int n_images;               /* drawn */
 };
 void al_pool_release(struct al_pool_model *lease, const struct al_pool_use *use);
 
@@ -105,6 +106,7 @@ struct al_pool_status {
   double load_ms;
   uint64_t n_requests, n_prompt_tokens, n_completion_tokens;
   double audio_s;
+  uint64_t n_images;
 };
 /* Zeroed for a model that was never asked for. */
 void al_pool_status(struct al_pool *pool, const char *id, struct al_pool_status *status);

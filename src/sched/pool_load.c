@@ -55,11 +55,14 @@ static uint64_t memory_of(const struct al_loaded *loaded)
 {
   struct al_transcribe_info hears = {};
   struct al_speak_info speaks = {};
+  struct al_draw_info draws = {};
   if (can(loaded, AL_CAN_TRANSCRIBE, loaded->engine->transcribe))
     loaded->engine->transcribe->info(loaded->model, &hears);
   else if (can(loaded, AL_CAN_SPEAK, loaded->engine->speak))
     loaded->engine->speak->info(loaded->model, &speaks);
-  return hears.memory_bytes + speaks.memory_bytes;
+  else if (can(loaded, AL_CAN_DRAW, loaded->engine->draw))
+    loaded->engine->draw->info(loaded->model, &draws);
+  return hears.memory_bytes + speaks.memory_bytes + draws.memory_bytes;
 }
 
 static enum al_code start_worker(struct al_pool_model *model, struct al_err *err)

@@ -34,11 +34,11 @@ uint64_t fake_weights_bytes(void)
   return al_fake_knobs.weights_bytes > 0 ? al_fake_knobs.weights_bytes : DEFAULT_WEIGHTS_BYTES;
 }
 
-/* One with speech alone. */
-static bool is_audio(unsigned capabilities)
+/* One with speech or pictures alone. */
+static bool has_no_text(unsigned capabilities)
 {
-  constexpr unsigned SPEECH = AL_CAN_TRANSCRIBE | AL_CAN_SPEAK;
-  return (capabilities & SPEECH) != 0 && (capabilities & ~SPEECH) == 0;
+  constexpr unsigned OTHERS = AL_CAN_TRANSCRIBE | AL_CAN_SPEAK | AL_CAN_DRAW;
+  return (capabilities & OTHERS) != 0 && (capabilities & ~OTHERS) == 0;
 }
 
 static enum al_code estimate(const struct al_model_descriptor *descriptor, const struct al_load_options *options,
@@ -46,7 +46,7 @@ static enum al_code estimate(const struct al_model_descriptor *descriptor, const
 {
   int n_ctx = chosen_n_ctx(options);
   *out = (struct al_memory_estimate){ .weights_ram_bytes = fake_weights_bytes() };
-  if (is_audio(descriptor->capabilities))
+  if (has_no_text(descriptor->capabilities))
     return AL_OK;
   *out = (struct al_memory_estimate){
     .weights_ram_bytes = fake_weights_bytes(),
@@ -124,6 +124,7 @@ static void read_capabilities(struct al_engine_model *model, unsigned capabiliti
 {
   model->hears = (capabilities & AL_CAN_TRANSCRIBE) != 0;
   model->speaks = (capabilities & AL_CAN_SPEAK) != 0;
+  model->draws = (capabilities & AL_CAN_DRAW) != 0;
   model->generates = capabilities == 0 || (capabilities & (AL_CAN_CHAT | AL_CAN_COMPLETE)) != 0;
   if ((capabilities & AL_CAN_RERANK) != 0)
     model->pooling = AL_POOLING_RANK;
@@ -153,7 +154,7 @@ static enum al_code load(const struct al_model_descriptor *descriptor, const str
   read_capabilities(model, descriptor->capabilities);
   model->chat_template = al_fake_knobs.chat_template;
   atomic_flag_clear(&model->busy);
-  if (is_audio(descriptor->capabilities)) {
+  if (has_no_text(descriptor->capabilities)) {
     *out = AL_TAKE(model);
     return AL_OK;
   }
@@ -310,7 +311,8 @@ static const struct al_text_ops text_ops = {
 const struct al_engine al_engine_fake = {
   .runtime = "fake",
   .formats = 1U << AL_FORMAT_UNKNOWN,
-  .capabilities = AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_RERANK | AL_CAN_TRANSCRIBE | AL_CAN_SPEAK,
+  .capabilities =
+      AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED | AL_CAN_RERANK | AL_CAN_TRANSCRIBE | AL_CAN_SPEAK | AL_CAN_DRAW,
   .supports = supports,
   .estimate = estimate,
   .load = load,
@@ -318,4 +320,5 @@ const struct al_engine al_engine_fake = {
   .text = &text_ops,
   .transcribe = &fake_transcribe_ops,
   .speak = &fake_speak_ops,
+  .draw = &fake_draw_ops,
 };

@@ -22,9 +22,14 @@
  * digit and silence for every other byte, 0.05 s each at normal speed, 22050 Hz, in three voices: "low", "mid" (the
  * default, and OpenAI's "alloy"), "high".
  *
+ * Told to draw (AL_CAN_DRAW), it fills squares of 8 x 8 pixels with colours drawn by a hash of prompt, negative prompt,
+ * sampler, steps, guidance and the picture's seed; sizes are multiples of 8 from 8 to 1024, 64 x 64 in 4 steps by
+ * default. With a picture it mixes so much of the squares into it as `strength` says, where the mask lets it. A preview
+ * is the squares alone, one pixel each, dark as long as steps are missing.
+ *
  * Misuse asserts: positions that do not continue their sequence, sequences out of range, too many items, logits of an
  * item that did not want them, two threads at once, a cached prefix of other adapters, adapters in an embedding,
- * languages, voices and speeds that were not checked. */
+ * languages, voices, speeds and drawings that were not checked. */
 #ifndef AL_ENGINE_FAKE_FAKE_H
 #define AL_ENGINE_FAKE_FAKE_H
 
@@ -76,6 +81,9 @@ struct al_fake_knobs {
   _Atomic int fail_letter_at;     /* likewise the n-th byte that is to be spoken */
   _Atomic int abort_segment_at;   /* the n-th segment from now ends the process by SIGABRT; 0: none */
   _Atomic int samples_asked;      /* of the source at once; 0: a second's */
+  _Atomic int64_t step_ns;        /* a step of a drawing takes so long; `stop` ends it within a millisecond */
+  _Atomic int fail_step_at;       /* the n-th step from now fails with AL_INTERNAL, once; 0: none */
+  _Atomic int abort_step_at;      /* the n-th step from now ends the process by SIGABRT; 0: none */
 };
 extern struct al_fake_knobs al_fake_knobs;
 
@@ -86,6 +94,7 @@ struct al_fake_counts {
   _Atomic uint64_t most_cells_used; /* of the KV cache */
   _Atomic uint64_t n_embeds, n_adapters, n_adapter_uses;
   _Atomic uint64_t n_transcriptions, n_samples_heard, n_speeches, n_samples_spoken;
+  _Atomic uint64_t n_drawings, n_steps, n_pictures;
 };
 extern struct al_fake_counts al_fake_counts;
 

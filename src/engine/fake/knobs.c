@@ -34,6 +34,9 @@ void al_fake_reset(void)
   al_fake_knobs.fail_letter_at = 0;
   al_fake_knobs.abort_segment_at = 0;
   al_fake_knobs.samples_asked = 0;
+  al_fake_knobs.step_ns = 0;
+  al_fake_knobs.fail_step_at = 0;
+  al_fake_knobs.abort_step_at = 0;
   al_fake_counts.n_loads = 0;
   al_fake_counts.n_unloads = 0;
   al_fake_counts.n_decodes = 0;
@@ -47,4 +50,7 @@ void al_fake_reset(void)
   al_fake_counts.n_samples_heard = 0;
   al_fake_counts.n_speeches = 0;
   al_fake_counts.n_samples_spoken = 0;
+  al_fake_counts.n_drawings = 0;
+  al_fake_counts.n_steps = 0;
+  al_fake_counts.n_pictures = 0;
 }

@@ -20,7 +20,7 @@ struct fake_sequence {
 struct al_engine_model {
   int n_ctx, n_batch, n_seq_max;
   bool add_bos, has_fim, generates;
-  bool hears, speaks; /* alone: no text model, so it has no cells */
+  bool hears, speaks, draws; /* alone: no text model, so it has no cells */
   enum al_pooling pooling;
   uint64_t adapters;         /* a hash of those in use; 0: none */
   const char *chat_template; /* borrowed from the knobs */
@@ -54,9 +54,10 @@ void fake_adapter_free(struct al_engine_model *model, struct al_engine_adapter *
 enum al_code fake_adapter_use(struct al_engine_model *model, const struct al_adapter_use *uses, size_t n_uses,
                               struct al_err *err);
 
-/* listen.c, voice.c */
+/* listen.c, voice.c, painter.c */
 extern const struct al_transcribe_ops fake_transcribe_ops;
 extern const struct al_speak_ops fake_speak_ops;
+extern const struct al_draw_ops fake_draw_ops;
 
 /* engine.c */
 bool fake_work(int64_t ns, const struct al_cancel *stop); /* stands for work; false: stopped */

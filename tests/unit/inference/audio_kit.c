@@ -129,12 +129,6 @@ void kit_speak(struct al_inference *inference, struct listener *l)
   assert_int_equal(code, AL_OK);
 }
 
-void kit_wait_inactive(struct al_inference *inference)
-{
-  while (al_inference_n_active(inference) > 0) /* the last event has come, its thread is on its way out */
-    (void)usleep(200);
-}
-
 int kit_reset(void **)
 {
   (void)al_alloc_fail_at(0);
@@ -153,15 +147,6 @@ int kit_nothing_is_left(void **)
   assert_int_equal(stand_in_media.n_writers, 0);
   assert_int_equal(al_fake_counts.n_loads, al_fake_counts.n_unloads);
   return 0;
-}
-
-void kit_load_now(struct al_inference *inference, const char *model)
-{
-  struct done done;
-  done_init(&done);
-  assert_int_equal(al_inference_load(inference, model, done_call, &done, nullptr), AL_OK);
-  done_wait(&done);
-  assert_int_equal(done.err.code, AL_OK);
 }
 
 void kit_give_up(struct listener *l, const char *stage)

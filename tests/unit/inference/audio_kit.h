@@ -36,8 +36,6 @@ void listener_wait(struct listener *l);
 void listener_release(struct listener *l);
 void kit_hear(struct al_inference *inference, struct listener *l); /* asserts that it is taken */
 void kit_speak(struct al_inference *inference, struct listener *l);
-void kit_wait_inactive(struct al_inference *inference);
-void kit_load_now(struct al_inference *inference, const char *model);
 /* Fires its token, waits for the answer and ends the listener. */
 void kit_give_up(struct listener *l, const char *stage);
 

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <unistd.h>
 
 static const struct al_engine *const engines[] = { &al_engine_fake };
 
@@ -242,4 +243,19 @@ void done_wait(struct done *done)
   }
   al_cond_done(&done->changed);
   al_mutex_done(&done->mutex);
+}
+
+void kit_wait_inactive(struct al_inference *inference)
+{
+  while (al_inference_n_active(inference) > 0) /* the last event has come, its thread is on its way out */
+    (void)usleep(200);
+}
+
+void kit_load_now(struct al_inference *inference, const char *model)
+{
+  struct done done;
+  done_init(&done);
+  assert_int_equal(al_inference_load(inference, model, done_call, &done, nullptr), AL_OK);
+  done_wait(&done);
+  assert_int_equal(done.err.code, AL_OK);
 }

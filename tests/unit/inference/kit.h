@@ -73,4 +73,7 @@ void done_init(struct done *done);
 void done_call(void *done, const struct al_err *err);
 void done_wait(struct done *done); /* waits and destroys its lock */
 
+void kit_load_now(struct al_inference *inference, const char *model);
+void kit_wait_inactive(struct al_inference *inference);
+
 #endif

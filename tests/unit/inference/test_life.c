@@ -65,7 +65,8 @@ static void the_list_says_why(void **)
   assert_int_equal(list.count, 7);
   for (size_t i = 0; i < list.count; i++) {
     const char *id = list.items[i].descriptor->id;
-    bool can_run = al_streq(id, "fake") || al_streq(id, "fake-voice") || al_streq(id, "fake-whisper");
+    bool can_run = al_streq(id, "fake") || al_streq(id, "fake-voice") || al_streq(id, "fake-whisper") ||
+                   al_streq(id, "fake-paint");
     assert_true((list.items[i].problem.code == AL_OK) == can_run);
     assert_true((list.items[i].problem.message[0] == '\0') == can_run);
   }

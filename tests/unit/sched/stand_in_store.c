@@ -55,6 +55,7 @@ static struct al_model_descriptor *describe(const char *id)
                                                         : AL_TYPE_LLM;
   descriptor->capabilities = strstr(id, "voice") != nullptr     ? AL_CAN_SPEAK
                              : strstr(id, "whisper") != nullptr ? AL_CAN_TRANSCRIBE
+                             : strstr(id, "paint") != nullptr   ? AL_CAN_DRAW
                              : strstr(id, "embed") != nullptr   ? AL_CAN_EMBED
                              : strstr(id, "rerank") != nullptr  ? AL_CAN_RERANK
                              : strstr(id, "both") != nullptr    ? AL_CAN_CHAT | AL_CAN_COMPLETE | AL_CAN_EMBED
