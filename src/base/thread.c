@@ -32,9 +32,12 @@ enum al_code al_thread_start(struct al_thread *thread, const char *name, void (*
     return al_fail_oom(err, sizeof *start);
   *start = (struct start){ .run = run, .argument = argument };
   (void)snprintf(start->name, sizeof start->name, "%s", name);
-  sigset_t all, before;
-  (void)sigfillset(&all);
-  (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+  static const int own_faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
+  sigset_t masked, before;
+  (void)sigfillset(&masked);
+  for (size_t i = 0; i < AL_COUNT(own_faults); i++)
+    (void)sigdelset(&masked, own_faults[i]);
+  (void)pthread_sigmask(SIG_SETMASK, &masked, &before);
   int failed = pthread_create(&thread->id, nullptr, enter, start);
   (void)pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (failed != 0) {

@@ -21,7 +21,8 @@ struct al_cond {
   pthread_cond_t cond;
 };
 
-/* name: at most 15 bytes, copied. All signals are blocked in the new thread. */
+/* name: at most 15 bytes, copied. All signals are blocked in the new thread but those of its
+ * own faults: were they, no handler would see them before the process ends. */
 enum al_code al_thread_start(struct al_thread *thread, const char *name, void (*run)(void *), void *argument,
                              struct al_err *err);
 void al_thread_join(struct al_thread *thread); /* does nothing when not running */
