@@ -37,8 +37,8 @@ SETS = {
 
 
 class Case:
-    def __init__(self, samples, text, english, language):
-        self.samples, self.text, self.english, self.language = samples, text, english, language
+    def __init__(self, samples, text, english, language, kind=""):
+        self.samples, self.text, self.english, self.language, self.kind = samples, text, english, language, kind
 
 
 def make_set(speaker, noises, name, n):
@@ -59,7 +59,7 @@ def make_set(speaker, noises, name, n):
         if snr:
             level = np.sqrt(np.mean(clip.samples ** 2)) * 0.5 / (np.abs(clip.samples).max() + 1e-9)
             samples = samples + noises.cut(gen, len(samples)) * np.float32(level * 10 ** (-snr / 20))
-        cases.append(Case(samples.astype(np.float32), s.text, s.english, language))
+        cases.append(Case(samples.astype(np.float32), s.text, s.english, language, s.kind))
     return cases, language, task
 
 
@@ -80,7 +80,16 @@ def errors(said, heard):
 def rate(cases, texts, task):
     wanted = [words(c.english if task == "translate" else c.text) for c in cases]
     wrong = [errors(w, words(t)) for w, t in zip(wanted, texts)]
-    return 100 * sum(wrong) / sum(map(len, wanted)), 100 * sum(w == 0 for w in wrong) / len(wrong)
+    return 100 * sum(wrong) / max(1, sum(map(len, wanted))), 100 * sum(w == 0 for w in wrong) / len(wrong)
+
+
+def by_kind(cases, texts, task):
+    parts = []
+    for kind in ("command", "numbers", "words"):
+        chosen = [(c, t) for c, t in zip(cases, texts) if c.kind == kind]
+        if chosen:
+            parts.append(f"{kind} {rate(*map(list, zip(*chosen)), task)[0]:.1f} %")
+    return ", ".join(parts)
 
 
 class Transformers:
@@ -233,7 +242,7 @@ def main():
             lang = hf.languages(cases)
             right = sum(i == (50259 if language == "en" else 50261) for i in lang)
             print(f"{name}: " + ", ".join(f"{way} {r:.1f} % ({s:.0f} % of sentences right)"
-                for way, (r, s) in ((way, rate(cases, t, task)) for way, t in ways.items())) + f", language {right}/{len(lang)}", flush=True)
+                for way, (r, s) in ((way, rate(cases, t, task)) for way, t in ways.items())) + f", language {right}/{len(lang)}; by kind: {by_kind(cases, ways['with times'], task)}", flush=True)
             if args.show:
                 for i, c in enumerate(cases):
                     want = words(c.english if task == "translate" else c.text)

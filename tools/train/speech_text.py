@@ -92,6 +92,7 @@ class Sentence:
     language: str
     text: str                # words with one space between them, lower case, no point
     english: str             # the same in English
+    kind: str                # command, numbers or words (loose ones)
 
 
 def templates(text):
@@ -138,40 +139,40 @@ GERMAN_CONTENT = sorted({w for v in PAIRS.values() for p in v for w in p[0].spli
 
 
 def draw_english(rng):
-    """The text and whether it may be held out."""
+    """The text, whether it may be held out, and its kind."""
     kind = rng.random()
     if kind < 0.62:
         template = rng.choice(ENGLISH_TEMPLATES)
-        return fill(rng, template), template.count("{") >= 2 or "{n}" in template
+        return fill(rng, template), template.count("{") >= 2 or "{n}" in template, "command"
     if kind < 0.74:
-        return " ".join(rng.choice(ONES[:10]) for _ in range(rng.randint(1, 7))), True
+        return " ".join(rng.choice(ONES[:10]) for _ in range(rng.randint(1, 7))), True, "numbers"
     if kind < 0.84:
-        return " ".join(number(rng.randint(0, 100)) for _ in range(rng.randint(1, 3))), True
-    return " ".join(rng.choice(CONTENT) for _ in range(rng.randint(1, 6))), True
+        return " ".join(number(rng.randint(0, 100)) for _ in range(rng.randint(1, 3))), True, "numbers"
+    return " ".join(rng.choice(CONTENT) for _ in range(rng.randint(1, 6))), True, "words"
 
 
 def draw_german(rng):
     kind = rng.random()
     if kind < 0.75:
         pair = rng.choice(GERMAN_TEMPLATES)
-        return *fill_pair(rng, pair), pair[0].count("{") >= 2
+        return *fill_pair(rng, pair), pair[0].count("{") >= 2, "command"
     if kind < 0.9:
         digits = [rng.randrange(13) for _ in range(rng.randint(1, 6))]
-        return " ".join(GERMAN_ONES[d] for d in digits), " ".join(ONES[d] for d in digits), True
-    return " ".join(rng.choice(GERMAN_CONTENT) for _ in range(rng.randint(1, 4))), None, True
+        return " ".join(GERMAN_ONES[d] for d in digits), " ".join(ONES[d] for d in digits), True, "numbers"
+    return " ".join(rng.choice(GERMAN_CONTENT) for _ in range(rng.randint(1, 4))), None, True, "words"
 
 
 def draw(rng, language="en", held_out=False):
     """A sentence; with held_out one that training never sees. english is None for loose German words."""
     while True:
         if language == "en":
-            text, splits = draw_english(rng)
+            text, splits, kind = draw_english(rng)
             english = text
         else:
-            text, english, splits = draw_german(rng)
+            text, english, splits, kind = draw_german(rng)
         splits = splits and len(text.split()) >= 3
         if held_out == (splits and is_held_out(text)):
-            return Sentence(language, text, english)
+            return Sentence(language, text, english, kind)
 
 
 def words():

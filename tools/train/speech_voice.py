@@ -190,14 +190,14 @@ def equaliser(gen, samples):
     return np.fft.irfft(spectrum * 10 ** (curve / 20), n).astype(np.float32)
 
 
-def augment(gen, noises, samples, snr_range=(5, 40)):
+def augment(gen, noises, samples, snr_range=(10, 40)):
     """gen is a numpy generator. The speech's loudness is taken from its loud parts."""
-    if gen.random() < 0.15:
+    if gen.random() < 0.1:
         samples = room(gen, samples)
-    if gen.random() < 0.3:
+    if gen.random() < 0.2:
         samples = equaliser(gen, samples)
     level = np.sqrt(np.mean(samples ** 2) + 1e-10)
-    if gen.random() < 0.55:
+    if gen.random() < 0.4:
         samples = samples + noises.cut(gen, len(samples)) * np.float32(level * 10 ** (-gen.uniform(*snr_range) / 20))
     peak = np.abs(samples).max() + 1e-9
     samples = samples * np.float32(10 ** (gen.uniform(-28, 0) / 20) / peak)

@@ -88,7 +88,7 @@ class Windows:
             p = Placed(at, clip, sentence, total)
             if p.words or p.cut:
                 placed.append(p)
-            at += clip.end + r.choice([r.uniform(0.15, 0.4), r.uniform(0.2, 0.8), r.uniform(0.2, 0.8), r.expovariate(1)])
+            at += clip.end + r.choice([r.uniform(0.2, 0.5), r.uniform(0.2, 0.8), r.uniform(0.3, 1.2), r.expovariate(0.7)])
             if p.cut or r.random() < (0.35 if few else 0.06):
                 break
             if voice and r.random() < 0.25:

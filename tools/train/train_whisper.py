@@ -54,7 +54,7 @@ def curriculum(share, rng, budget):
     if share < 0.1:
         n = rng.randint(75, 180)
         return n, budget // n, True, False
-    if rng.random() < max(0.0, (share - 0.55) * 0.9):
+    if rng.random() < min(0.5, max(0.0, 2 * share - 1)):
         return 1500, max(2, budget // 1500), False, rng.random() < 0.4
     if rng.random() < 0.1 and share > 0.3:
         n = rng.randint(600, 1200)
@@ -111,7 +111,7 @@ class Run:
         losses = self.model.loss(batch)
         fade = max(0.1, 1 - 2 * share)
         (losses["text"] + 0.3 * losses["time"] + 0.4 * fade * losses["phone"] + 0.2 * fade * losses["align"]).backward()
-        torch.nn.utils.clip_grad_norm_(self.rest, 1.0)
+        torch.nn.utils.clip_grad_norm_([p for p in self.rest if p.grad is not None], 1.0)
         for o in self.optimizers:
             o.step()
             o.zero_grad()
