@@ -7,9 +7,9 @@
 #include <sys/types.h>
 
 struct al_media_child {
-  pid_t pid;     /* 0: none */
-  int frames_fd; /* -1: none; its frames, never blocks */
-  int samples_fd; /* -1: none; what it is given */
+  pid_t pid;                /* 0: none */
+  int frames_fd;            /* -1: none; its frames, never blocks */
+  int samples_fd;           /* -1: none; what it is given */
   struct al_cancel *cancel; /* a reference */
   int64_t stall_ms;
   struct al_media_frames frames;
