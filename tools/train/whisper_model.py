@@ -143,7 +143,8 @@ class Whisper(nn.Module):
         known, is_time = batch["targets"] >= 0, batch["targets"] >= self.n_used
         losses = {"text": text[known & ~is_time].mean(), "time": times[is_time].sum() / max(1, int(is_time.sum()))}
         labels = batch["labels"].flatten()
-        losses["phone"] = F.cross_entropy(self.phonemes[1](source).flatten(0, 1), labels)
+        losses["phone"] = sum(F.cross_entropy(head(x).flatten(0, 1), labels)
+            for head, x in zip(self.phonemes, (middle, source))) / 2
         losses["align"] = self.align_loss(attention[-1], batch["spans"]) + 0.5 * self.align_loss(attention[0], batch["own_spans"])
         losses["right"] = (log.argmax(-1) == batch["targets"])[known & ~is_time].float().mean().detach()
         return losses
