@@ -26,7 +26,7 @@ static enum al_code read_file(void *user, uint64_t offset, void *bytes, size_t s
 static void check(const uint8_t *bytes, size_t size)
 {
   struct file file = { bytes, size };
-  const struct al_whisper_reader reader = { read_file, &file, size };
+  const struct al_ggml_reader reader = { read_file, &file, size };
   struct al_whisper_file out = {};
   struct al_err err = {};
   enum al_code code = al_whisper_file_check(&reader, &out, &err);

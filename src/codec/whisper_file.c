@@ -5,18 +5,11 @@
 
 #include <stdckdint.h>
 
-constexpr size_t BUFFER_BYTES = 64 << 10;
 constexpr uint32_t MAX_TOKEN_BYTES = 4096;
 constexpr size_t N_HEAD_NUMBERS = AL_GGML_HEAD_BYTES / sizeof(uint32_t);
 constexpr uint32_t N_SIZES = sizeof(struct al_whisper_sizes) / sizeof(int32_t);
 
-static uint32_t u32_at(const void *bytes, size_t index)
-{
-  const uint8_t *p = (const uint8_t *)bytes + index * sizeof(uint32_t);
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-/* The fourteen numbers of Parakeet begin like Whisper's eleven, but its bands and the length of its Fourier transform
+/* The fifteen numbers of Parakeet begin like Whisper's eleven, but its bands and the length of its Fourier transform
  * stand where Whisper has the text context and the heads of the decoder. */
 static bool is_parakeet(const uint32_t *h)
 {
@@ -32,10 +25,10 @@ static bool is_whisper(const uint32_t *h)
 enum al_ggml_kind al_ggml_kind_of(struct al_str head)
 {
   uint32_t h[N_HEAD_NUMBERS] = {};
-  if (head.size < sizeof(uint32_t) || u32_at(head.data, 0) != AL_GGML_MAGIC)
+  if (head.size < sizeof(uint32_t) || al_ggml_u32_at(head.data, 0) != AL_GGML_MAGIC)
     return AL_GGML_FOREIGN;
   for (size_t i = 0; i < N_HEAD_NUMBERS && (i + 1) * sizeof(uint32_t) <= head.size; i++)
-    h[i] = u32_at(head.data, i);
+    h[i] = al_ggml_u32_at(head.data, i);
   if (h[1] > 0 && h[1] < 64 && head.size >= 14 && memcmp(head.data + 8, "silero", 6) == 0)
     return AL_GGML_VAD;
   if (is_parakeet(h))
@@ -43,99 +36,46 @@ enum al_ggml_kind al_ggml_kind_of(struct al_str head)
   return is_whisper(h) ? AL_GGML_WHISPER : AL_GGML_OTHER;
 }
 
-/* Walks through the file by its own small buffer. */
-struct cursor {
-  const struct al_whisper_reader *reader;
-  uint64_t at;
-  uint64_t buffer_at;
-  size_t buffer_size;
-  uint8_t *buffer;
-};
-
-static uint64_t left(const struct cursor *c)
-{
-  return c->reader->size_bytes - c->at;
-}
-
-static enum al_code cut_off(const struct cursor *c, const char *what, struct al_err *err)
-{
-  return al_fail(err, AL_MODEL_CORRUPT, "the file ends after %llu bytes, within %s",
-                 (unsigned long long)c->reader->size_bytes, what);
-}
-
-static enum al_code take(struct cursor *c, void *out, size_t size, const char *what, struct al_err *err)
-{
-  if (size > left(c))
-    return cut_off(c, what, err);
-  bool inside = c->at >= c->buffer_at && c->at - c->buffer_at + size <= c->buffer_size;
-  if (!inside) {
-    c->buffer_at = c->at;
-    c->buffer_size = 0;
-    size_t wanted = left(c) < BUFFER_BYTES ? (size_t)left(c) : BUFFER_BYTES;
-    AL_TRY(c->reader->read(c->reader->user, c->at, c->buffer, wanted, err));
-    c->buffer_size = wanted;
-  }
-  memcpy(out, c->buffer + (c->at - c->buffer_at), size);
-  c->at += size;
-  return AL_OK;
-}
-
-static enum al_code take_i32(struct cursor *c, int32_t *out, const char *what, struct al_err *err)
-{
-  uint8_t bytes[sizeof *out] = {};
-  AL_TRY(take(c, bytes, sizeof bytes, what, err));
-  *out = (int32_t)u32_at(bytes, 0);
-  return AL_OK;
-}
-
-static enum al_code skip(struct cursor *c, uint64_t size, const char *what, struct al_err *err)
-{
-  if (size > left(c))
-    return cut_off(c, what, err);
-  c->at += size;
-  return AL_OK;
-}
-
-static enum al_code check_sizes(struct cursor *c, struct al_whisper_file *file, struct al_err *err)
+static enum al_code check_sizes(struct al_ggml_cursor *c, struct al_whisper_file *file, struct al_err *err)
 {
   uint8_t magic[4] = {}, numbers[N_SIZES * sizeof(int32_t)] = {};
-  AL_TRY(take(c, magic, sizeof magic, "its first number", err));
-  if (u32_at(magic, 0) != AL_GGML_MAGIC)
+  AL_TRY(al_ggml_take(c, magic, sizeof magic, "its first number", err));
+  if (al_ggml_u32_at(magic, 0) != AL_GGML_MAGIC)
     return al_fail(err, AL_MODEL_CORRUPT, "it is no file of whisper.cpp: its first bytes are others");
-  AL_TRY(take(c, numbers, sizeof numbers, "its sizes", err));
+  AL_TRY(al_ggml_take(c, numbers, sizeof numbers, "its sizes", err));
   int32_t *sizes[] = { &file->sizes.n_vocab,      &file->sizes.n_audio_ctx,   &file->sizes.n_audio_state,
                        &file->sizes.n_audio_head, &file->sizes.n_audio_layer, &file->sizes.n_text_ctx,
                        &file->sizes.n_text_state, &file->sizes.n_text_head,   &file->sizes.n_text_layer,
                        &file->sizes.n_mels,       &file->sizes.ftype };
   static_assert(AL_COUNT(sizes) == N_SIZES);
   for (size_t i = 0; i < N_SIZES; i++)
-    *sizes[i] = (int32_t)u32_at(numbers, i);
+    *sizes[i] = (int32_t)al_ggml_u32_at(numbers, i);
   return al_whisper_sizes_check(&file->sizes, err);
 }
 
-static enum al_code check_filters(struct cursor *c, const struct al_whisper_file *file, struct al_err *err)
+static enum al_code check_filters(struct al_ggml_cursor *c, const struct al_whisper_file *file, struct al_err *err)
 {
   int32_t n_mels = 0, n_bins = 0;
-  AL_TRY(take_i32(c, &n_mels, "the mel filters", err));
-  AL_TRY(take_i32(c, &n_bins, "the mel filters", err));
+  AL_TRY(al_ggml_take_i32(c, &n_mels, "the mel filters", err));
+  AL_TRY(al_ggml_take_i32(c, &n_bins, "the mel filters", err));
   if (n_mels != file->sizes.n_mels || n_bins != AL_WHISPER_N_BINS)
     return al_fail(err, AL_MODEL_CORRUPT, "mel filters of %d by %d, where %d by %d are due", n_mels, n_bins,
                    file->sizes.n_mels, AL_WHISPER_N_BINS);
-  return skip(c, (uint64_t)n_mels * (uint64_t)n_bins * sizeof(float), "the mel filters", err);
+  return al_ggml_skip(c, (uint64_t)n_mels * (uint64_t)n_bins * sizeof(float), "the mel filters", err);
 }
 
-static enum al_code check_vocabulary(struct cursor *c, struct al_whisper_file *file, struct al_err *err)
+static enum al_code check_vocabulary(struct al_ggml_cursor *c, struct al_whisper_file *file, struct al_err *err)
 {
-  AL_TRY(take_i32(c, &file->n_tokens, "the vocabulary", err));
+  AL_TRY(al_ggml_take_i32(c, &file->n_tokens, "the vocabulary", err));
   if (file->n_tokens < 0 || file->n_tokens > file->sizes.n_vocab)
     return al_fail(err, AL_MODEL_CORRUPT, "%d tokens in a vocabulary of %d", file->n_tokens, file->sizes.n_vocab);
   for (int32_t i = 0; i < file->n_tokens; i++) {
     int32_t size = 0;
-    AL_TRY(take_i32(c, &size, "the vocabulary", err));
+    AL_TRY(al_ggml_take_i32(c, &size, "the vocabulary", err));
     if (size < 0 || (uint32_t)size > MAX_TOKEN_BYTES)
       return al_fail(err, AL_MODEL_CORRUPT, "token %d is %u bytes long", i, (uint32_t)size);
     char token[MAX_TOKEN_BYTES];
-    AL_TRY(take(c, token, (size_t)size, "the vocabulary", err));
+    AL_TRY(al_ggml_take(c, token, (size_t)size, "the vocabulary", err));
     file->has_space_token = file->has_space_token || (size == 1 && token[0] == ' ');
   }
   file->tensors_at = c->at;
@@ -168,21 +108,21 @@ static enum al_code list_names(const struct al_whisper_sizes *sizes, struct al_m
   return AL_OK;
 }
 
-static enum al_code take_tensor(struct cursor *c, const struct al_whisper_file *file, struct al_map *due,
+static enum al_code take_tensor(struct al_ggml_cursor *c, const struct al_whisper_file *file, struct al_map *due,
                                 struct al_err *err)
 {
   static const char what[] = "the weights";
   int32_t n_dims = 0, name_size = 0, type = 0;
   int32_t ne[3] = { 1, 1, 1 };
   char name[64];
-  AL_TRY(take_i32(c, &n_dims, what, err));
-  AL_TRY(take_i32(c, &name_size, what, err));
-  AL_TRY(take_i32(c, &type, what, err));
+  AL_TRY(al_ggml_take_i32(c, &n_dims, what, err));
+  AL_TRY(al_ggml_take_i32(c, &name_size, what, err));
+  AL_TRY(al_ggml_take_i32(c, &type, what, err));
   if (n_dims < 1 || n_dims > 3 || name_size < 1 || (size_t)name_size > sizeof name)
     return al_fail(err, AL_MODEL_CORRUPT, "at byte %llu no tensor begins", (unsigned long long)c->at);
   for (int i = 0; i < n_dims; i++)
-    AL_TRY(take_i32(c, &ne[i], what, err));
-  AL_TRY(take(c, name, (size_t)name_size, what, err));
+    AL_TRY(al_ggml_take_i32(c, &ne[i], what, err));
+  AL_TRY(al_ggml_take(c, name, (size_t)name_size, what, err));
   void *found = al_map_remove(due, al_str_n(name, (size_t)name_size));
   if (found == nullptr)
     return al_fail(err, AL_MODEL_CORRUPT, "a tensor at byte %llu has no place in the model, or stands there twice",
@@ -190,16 +130,16 @@ static enum al_code take_tensor(struct cursor *c, const struct al_whisper_file *
   struct al_whisper_tensor tensor;
   al_whisper_tensor_at(&file->sizes, (size_t)(uintptr_t)found - 1, &tensor);
   AL_TRY(check_tensor(&tensor, n_dims, ne, type, err));
-  return skip(c, tensor.size_bytes, tensor.name, err);
+  return al_ggml_skip(c, tensor.size_bytes, tensor.name, err);
 }
 
-static enum al_code check_tensors(struct cursor *c, const struct al_whisper_file *file, struct al_err *err)
+static enum al_code check_tensors(struct al_ggml_cursor *c, const struct al_whisper_file *file, struct al_err *err)
 {
   AL_CLEANUP(al_map_free_p) struct al_map *due = al_map_new(al_whisper_n_tensors(&file->sizes));
   if (due == nullptr)
     return al_fail_oom(err, 0);
   AL_TRY(list_names(&file->sizes, due, err));
-  while (left(c) > 0)
+  while (al_ggml_left(c) > 0)
     AL_TRY(take_tensor(c, file, due, err));
   size_t at = 0;
   struct al_str name;
@@ -210,13 +150,13 @@ static enum al_code check_tensors(struct cursor *c, const struct al_whisper_file
   return AL_OK;
 }
 
-enum al_code al_whisper_file_check(const struct al_whisper_reader *reader, struct al_whisper_file *file,
+enum al_code al_whisper_file_check(const struct al_ggml_reader *reader, struct al_whisper_file *file,
                                    struct al_err *err)
 {
-  AL_CLEANUP(al_free_p) uint8_t *buffer = al_alloc(BUFFER_BYTES);
+  AL_CLEANUP(al_free_p) uint8_t *buffer = al_alloc(AL_GGML_BUFFER_BYTES);
   if (buffer == nullptr)
-    return al_fail_oom(err, BUFFER_BYTES);
-  struct cursor cursor = { .reader = reader, .buffer = buffer };
+    return al_fail_oom(err, AL_GGML_BUFFER_BYTES);
+  struct al_ggml_cursor cursor = { .reader = reader, .buffer = buffer };
   struct al_whisper_file result = {};
   AL_TRY(check_sizes(&cursor, &result, err));
   AL_TRY(check_filters(&cursor, &result, err));

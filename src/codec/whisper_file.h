@@ -5,11 +5,10 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "codec/ggml_cursor.h"
 #include "codec/whisper_layout.h"
 
 #include <stdint.h>
-
-constexpr uint32_t AL_GGML_MAGIC = 0x67676d6c;
 
 /* What the old container of ggml holds here: several libraries use it, each with its own contents. */
 enum al_ggml_kind {
@@ -23,13 +22,6 @@ constexpr size_t AL_GGML_HEAD_BYTES = 48;
 /* head: the first AL_GGML_HEAD_BYTES of the file, or all of it when it is shorter. */
 enum al_ggml_kind al_ggml_kind_of(struct al_str head);
 
-struct al_whisper_reader {
-  /* Exactly `size` bytes from `offset`; only ranges inside size_bytes are asked for. */
-  enum al_code (*read)(void *user, uint64_t offset, void *bytes, size_t size, struct al_err *err);
-  void *user;
-  uint64_t size_bytes; /* of the file */
-};
-
 struct al_whisper_file {
   struct al_whisper_sizes sizes;
   int32_t n_tokens;     /* with a text in the file: the first of the vocabulary */
@@ -39,7 +31,7 @@ struct al_whisper_file {
 
 /* AL_MODEL_CORRUPT: cut off, contradicting itself, a tensor of the wrong name, shape, type, missing or twice.
  * AL_UNSUPPORTED: what libwhisper cannot run. */
-enum al_code al_whisper_file_check(const struct al_whisper_reader *reader, struct al_whisper_file *file,
+enum al_code al_whisper_file_check(const struct al_ggml_reader *reader, struct al_whisper_file *file,
                                    struct al_err *err);
 
 #endif

@@ -22,7 +22,7 @@ static enum al_code kind_of(int fd, uint64_t size_bytes, enum al_ggml_kind *kind
 static enum al_code take_whisper(struct al_model_descriptor *model, int fd, uint64_t size_bytes, struct al_err *failure,
                                  struct al_err *err)
 {
-  const struct al_whisper_reader reader = { read_file, &fd, size_bytes };
+  const struct al_ggml_reader reader = { read_file, &fd, size_bytes };
   struct al_whisper_file file;
   AL_TRY(al_describe_set(&model->architecture, "whisper", err));
   model->type = AL_TYPE_STT;

@@ -36,7 +36,7 @@ static enum al_code check_kind(const struct al_whisper_stream *stream, struct al
 static enum al_code check_file(struct al_whisper_stream *stream, struct al_err *err)
 {
   AL_TRY(check_kind(stream, err));
-  const struct al_whisper_reader reader = { read_file, stream, stream->size_bytes };
+  const struct al_ggml_reader reader = { read_file, stream, stream->size_bytes };
   struct al_whisper_file file;
   AL_TRY(al_whisper_file_check(&reader, &file, err));
   stream->sizes = file.sizes;

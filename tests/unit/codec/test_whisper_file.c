@@ -19,7 +19,7 @@ static enum al_code read_buf(void *user, uint64_t offset, void *bytes, size_t si
 
 static enum al_code check(struct al_buf *file, struct al_whisper_file *out, struct al_err *err)
 {
-  const struct al_whisper_reader reader = { read_buf, file, file->size };
+  const struct al_ggml_reader reader = { read_buf, file, file->size };
   *err = (struct al_err){};
   return al_whisper_file_check(&reader, out, err);
 }
