@@ -395,6 +395,8 @@ def test_no_pictures(files, tmp_path):
     for name, data in strangers.items():
         (tmp_path / name).write_bytes(data)
         assert refused(tmp_path / name) == "unknown_media", name
+    (tmp_path / "jpeg.tiff").write_bytes(saved(noise(), "TIFF", compression="jpeg"))
+    assert refused(tmp_path / "jpeg.tiff") == "unknown_media"
     (tmp_path / "empty").write_bytes(b"")
     assert refused(tmp_path / "empty") == "empty_file"
     for magic in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP", b"GIF89a", b"II*\0", b"MM\0*"):

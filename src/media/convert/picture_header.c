@@ -90,10 +90,12 @@ static bool read_bmp(struct bytes *bytes, struct picture_header *header)
   return info_bytes >= 16 && info_bytes <= 256;
 }
 
-static void read_tiff(struct bytes *bytes, struct picture_header *header)
+/* false: JPEG within TIFF, of which FFmpeg makes wrong colours. */
+static bool read_tiff(struct bytes *bytes, struct picture_header *header)
 {
   constexpr uint32_t WIDTH = 256;
   constexpr uint32_t HEIGHT = 257;
+  constexpr uint32_t COMPRESSION = 259;
   constexpr uint32_t SHORT = 3;
   bytes->little = bytes->data[0] == 'I';
   size_t at = number(bytes, 4, 4);
@@ -106,7 +108,10 @@ static void read_tiff(struct bytes *bytes, struct picture_header *header)
       header->width = value;
     if (tag == HEIGHT)
       header->height = value;
+    if (tag == COMPRESSION && (value == 6 || value == 7))
+      return false;
   }
+  return true;
 }
 
 struct picture_header picture_header_read(const uint8_t *data, size_t size)
@@ -126,8 +131,7 @@ struct picture_header picture_header_read(const uint8_t *data, size_t size)
     header.decoder = "gif";
     read_gif(&bytes, &header);
   } else if (has(&bytes, 0, "II*\0", 4) || has(&bytes, 0, "MM\0*", 4)) {
-    header.decoder = "tiff";
-    read_tiff(&bytes, &header);
+    header.decoder = read_tiff(&bytes, &header) ? "tiff" : nullptr;
   } else if (has(&bytes, 0, "BM", 2) && read_bmp(&bytes, &header)) {
     header.decoder = "bmp";
   }

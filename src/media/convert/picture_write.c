@@ -85,11 +85,12 @@ static void read_channels(const struct convert_write_picture *job, AVFrame *fram
   for (int y = 0; y < job->height; y++) {
     uint8_t *out = frame->data[0] + (ptrdiff_t)y * frame->linesize[0];
     read_pixels(line, 3 * (size_t)job->width);
-    for (int x = 0; x < job->width; x++) {
-      out[4 * x + red] = line[3 * x];
-      out[4 * x + 1] = line[3 * x + 1];
-      out[4 * x + 2 - red] = line[3 * x + 2];
-      out[4 * x + 3] = 255;
+    const uint8_t *in = line;
+    for (int x = 0; x < job->width; x++, in += 3, out += 4) {
+      out[red] = in[0];
+      out[1] = in[1];
+      out[2 - red] = in[2];
+      out[3] = 255;
     }
   }
   for (int y = 0; y < job->height && job->has_alpha; y++) {
