@@ -11,7 +11,8 @@ BUILD="gcc binutils libc6-dev make meson ninja-build pkg-config libllama-dev lib
  libwslay-dev libssl-dev libsqlite3-dev libyyjson-dev libutf8proc-dev zlib1g-dev libedit-dev libcmocka-dev libwhisper-dev libespeak-ng-dev espeak-ng-data
  libsonic-dev libavformat-dev libavcodec-dev libswresample-dev libswscale-dev libseccomp-dev curl ca-certificates"
 TEST="g++ clang-22 clang-format-22 clang-tidy-22 libclang-rt-22-dev python3 python3-openai python3-pytest
- python3-websockets nodejs npm openssl procps ffmpeg"
+ python3-websockets nodejs npm openssl procps ffmpeg
+ python3-pil"
 ORACLE="python3-torch libopenblas0-pthread python3-transformers python3-tokenizers python3-safetensors python3-gguf
  python3-numpy python3-jinja2 python3-jsonschema python3-rfc3339-validator python3-isoduration python3-fqdn
  python3-ollama llama.cpp-tools whisper.cpp-tools espeak-ng"
