@@ -2,13 +2,14 @@
 import ctypes
 import http.client
 import pathlib
+import platform
 import signal
 import threading
 
 import allm
 from test_speech import DIGITS, speak, transcribe
 
-SYS_tgkill = 234  # x86-64
+SYS_tgkill = {"x86_64": 234, "aarch64": 131}.get(platform.machine())
 
 
 def thread_of(pid, name):
