@@ -1,4 +1,5 @@
 /* Files of whisper.cpp. Others have their ending too, so the first bytes decide whether there is a model at all. */
+#include "codec/parakeet_file.h"
 #include "codec/whisper_file.h"
 #include "os/file.h"
 #include "store/describe.h"
@@ -33,12 +34,17 @@ static enum al_code take_whisper(struct al_model_descriptor *model, int fd, uint
   return al_describe_set(&model->quantisation, al_whisper_type_of_ftype(file.sizes.ftype)->name, err);
 }
 
-static enum al_code take_parakeet(struct al_model_descriptor *model, struct al_err *err)
+static enum al_code take_parakeet(struct al_model_descriptor *model, int fd, uint64_t size_bytes,
+                                  struct al_err *failure, struct al_err *err)
 {
+  const struct al_ggml_reader reader = { read_file, &fd, size_bytes };
+  struct al_parakeet_file file;
+  AL_TRY(al_describe_set(&model->architecture, "parakeet", err));
   model->type = AL_TYPE_STT;
-  al_describe_problem(model, AL_UNSUPPORTED, "%.200s is a Parakeet model, which cannot be run yet; Whisper's can",
-                      al_path_last(model->files[0]));
-  return al_describe_set(&model->architecture, "parakeet", err);
+  if (al_parakeet_file_check(&reader, &file, failure) != AL_OK)
+    return AL_OK;
+  model->n_parameters = (int64_t)al_parakeet_n_parameters(&file.sizes);
+  return al_describe_set(&model->quantisation, al_whisper_type_of_ftype(file.sizes.ftype)->name, err);
 }
 
 /* Its name says that it should be one. */
@@ -62,7 +68,7 @@ static enum al_code describe(struct al_model_descriptor *model, bool *is_hidden,
     return AL_OK;
   switch (kind) {
   case AL_GGML_WHISPER: return take_whisper(model, fd, size_bytes, failure, err);
-  case AL_GGML_PARAKEET: return take_parakeet(model, err);
+  case AL_GGML_PARAKEET: return take_parakeet(model, fd, size_bytes, failure, err);
   case AL_GGML_VAD: *is_hidden = true; return AL_OK;
   case AL_GGML_FOREIGN:
   case AL_GGML_OTHER: break;

@@ -96,9 +96,11 @@ unsigned al_family_capabilities(enum al_model_type type)
   return 0;
 }
 
-/* Of the models that listen: libwhisper's own files, and Whisper as transformers saves it. */
+/* Of the models that listen: libwhisper's and libparakeet's own files, and Whisper as transformers saves it. */
 static const char *listening_runtime(enum al_model_format format, const char *architecture)
 {
+  if (format == AL_FORMAT_GGML && al_streq(architecture, "parakeet"))
+    return "parakeet_cpp";
   bool is_whisper = al_streq(architecture, "whisper") || al_streq(architecture, "WhisperForConditionalGeneration");
   bool is_format = format == AL_FORMAT_GGML || format == AL_FORMAT_SAFETENSORS;
   return is_whisper && is_format ? "whisper_cpp" : "";

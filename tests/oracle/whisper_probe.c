@@ -4,10 +4,11 @@
  *   whisper-probe logits MODEL QUANT AUDIO TOKEN...  float[tokens][n_vocab] on standard output
  *   whisper-probe transcribe MODEL QUANT AUDIO [key=value]...  JSON: segments, words, seconds, memory
  *   whisper-probe check MODEL                      the engine's opinion of it, as a line
- * MODEL: a .bin file or a directory. AUDIO: raw 32-bit floats at 16 kHz. */
+ * MODEL: a .bin file (Parakeet's when its name says so) or a directory. AUDIO: raw 32-bit floats at 16 kHz. */
 #include "engine/preflight.h"
 #include "engine/whisper/mel.h"
 #include "engine/whisper/model.h"
+#include "engine/whisper/parakeet_engine.h"
 #include "engine/whisper/whisper_engine.h"
 
 #include "base/alloc.h"
@@ -21,7 +22,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const struct al_engine *const engine = &al_engine_whisper;
+static const struct al_engine *engine = &al_engine_whisper;
 
 [[noreturn]] static void die(const struct al_err *err)
 {
@@ -40,8 +41,12 @@ static struct al_model_descriptor describe(char **path)
   struct al_err err = {};
   if (al_file_stat(*path, &info, &err) != AL_OK)
     die(&err);
-  static char id[] = "probe", none[] = "";
+  static char id[] = "probe", none[] = "", parakeet[] = "parakeet";
   struct al_model_descriptor descriptor = { .id = id, .directory = *path, .architecture = none };
+  if (strstr(al_path_last(*path), parakeet) != nullptr) {
+    descriptor.architecture = parakeet;
+    engine = &al_engine_parakeet;
+  }
   descriptor.format = info.is_directory ? AL_FORMAT_SAFETENSORS : AL_FORMAT_GGML;
   if (!info.is_directory) {
     descriptor.files = path;
@@ -324,8 +329,8 @@ static int check(char **path)
 
 int main(int argc, char **argv)
 {
-  static const struct al_engine *const engines[] = { &al_engine_whisper };
-  const struct al_engine_registry registry = { engines, 1 };
+  static const struct al_engine *const engines[] = { &al_engine_whisper, &al_engine_parakeet };
+  const struct al_engine_registry registry = { engines, AL_COUNT(engines) };
   if (argc == 3 && al_streq(argv[1], "--preflight"))
     return al_preflight_main(&registry, argc, argv);
   al_preflight_set_program("/proc/self/exe");

@@ -78,10 +78,15 @@ static void make_stoppable(ggml_backend_dev_t device, ggml_backend_t backend)
   return backend;
 }
 
-struct whisper_state *al_whisper_state_new(struct whisper_context *context, struct al_whisper_stop *stop)
+void al_whisper_stop_new_backends(struct al_whisper_stop *stop)
 {
   stop_of_new_backends = stop;
+}
+
+struct whisper_state *al_whisper_state_new(struct whisper_context *context, struct al_whisper_stop *stop)
+{
+  al_whisper_stop_new_backends(stop);
   struct whisper_state *state = whisper_init_state(context);
-  stop_of_new_backends = nullptr;
+  al_whisper_stop_new_backends(nullptr);
   return state;
 }

@@ -22,6 +22,9 @@ struct al_whisper_stop {
 };
 bool al_whisper_stopped(const struct al_whisper_stop *stop);
 
+/* What this thread makes of CPU backends from now on ends its computations once `stop` says so; nullptr: no more. */
+void al_whisper_stop_new_backends(struct al_whisper_stop *stop);
+
 /* A state whose computations on the CPU end within a fraction of a second once `stop` says so, also in the middle of
  * the encoder. nullptr when memory is short. Free with whisper_free_state. */
 struct whisper_state *al_whisper_state_new(struct whisper_context *context, struct al_whisper_stop *stop);

@@ -9,7 +9,7 @@
 static enum al_code supports(const struct al_model_descriptor *descriptor, struct al_err *err)
 {
   if (al_streq(descriptor->architecture, "parakeet"))
-    return al_fail(err, AL_UNSUPPORTED, "a Parakeet model cannot be run yet; Whisper's can");
+    return al_fail(err, AL_UNSUPPORTED, "it is a Parakeet model, which libwhisper does not run");
   if (descriptor->format == AL_FORMAT_GGML && descriptor->n_files == 1)
     return AL_OK;
   if (descriptor->format == AL_FORMAT_SAFETENSORS &&

@@ -3,8 +3,7 @@
 #include "base/alloc.h"
 #include "codec/unicode.h"
 #include "codec/utf8.h"
-
-#include <zlib.h>
+#include "engine/whisper/text_measures.h"
 
 constexpr double S_PER_TICK = 0.01;
 constexpr int64_t TICKS_PER_WINDOW = 100 * WHISPER_CHUNK_SIZE;
@@ -36,30 +35,6 @@ static struct al_str text_of(const struct al_whisper_where *where)
 bool al_whisper_segment_is_cut(const struct al_whisper_where *where)
 {
   return al_utf8_incomplete_tail(text_of(where)) > 0;
-}
-
-static struct al_str trimmed(struct al_str text)
-{
-  while (text.size > 0 && text.data[0] == ' ')
-    text = al_str_n(text.data + 1, text.size - 1);
-  while (text.size > 0 && text.data[text.size - 1] == ' ')
-    text.size--;
-  return text;
-}
-
-/* As OpenAI's: many times the same gives a high ratio. */
-static enum al_code compression_ratio(struct al_str text, float *ratio, struct al_err *err)
-{
-  text = trimmed(text);
-  *ratio = 0;
-  if (text.size == 0)
-    return AL_OK;
-  uLongf size = compressBound(text.size);
-  AL_CLEANUP(al_free_p) Bytef *bytes = al_alloc(size);
-  if (bytes == nullptr || compress(bytes, &size, (const Bytef *)text.data, text.size) != Z_OK)
-    return al_fail_oom(err, size);
-  *ratio = (float)text.size / (float)size;
-  return AL_OK;
 }
 
 /* The text, with what the segment before has left, and without what the next will begin with. */
@@ -110,7 +85,7 @@ static bool is_punctuation(struct al_str text)
 /* Does a token with this text begin a new word? */
 static bool begins_word(const struct al_whisper_segments *s, struct al_str so_far, struct al_str text)
 {
-  if (trimmed(so_far).size == 0 || al_utf8_incomplete_tail(so_far) > 0)
+  if (al_whisper_trimmed(so_far).size == 0 || al_utf8_incomplete_tail(so_far) > 0)
     return false;
   return begins_with_space(text) || (!s->words_have_spaces && !is_punctuation(text));
 }
@@ -119,7 +94,7 @@ static bool begins_word(const struct al_whisper_segments *s, struct al_str so_fa
 static enum al_code close_word(struct al_whisper_segments *s, const struct open_word *open, size_t *n_words,
                                struct al_err *err)
 {
-  struct al_str text = trimmed(al_buf_view(&s->raw));
+  struct al_str text = al_whisper_trimmed(al_buf_view(&s->raw));
   if (text.size == 0)
     return AL_OK;
   void *words = s->words;
@@ -224,7 +199,7 @@ enum al_code al_whisper_segment_make(struct al_whisper_segments *s, const struct
   carry(s, where);
   out->text = al_buf_view(&s->text);
   AL_TRY(make_tokens(s, where, out, err));
-  AL_TRY(compression_ratio(out->text, &out->compression_ratio, err));
+  AL_TRY(al_whisper_compression_ratio(out->text, &out->compression_ratio, err));
   if (s->wants_words)
     AL_TRY(make_words(s, where, out, err));
   s->next_id++;

@@ -29,7 +29,7 @@ static enum al_code check_kind(const struct al_whisper_stream *stream, struct al
   size_t size = stream->size_bytes < sizeof head ? (size_t)stream->size_bytes : sizeof head;
   AL_TRY(al_file_read_at(stream->fd, 0, head, size, err));
   if (al_ggml_kind_of(al_str_n(head, size)) == AL_GGML_PARAKEET)
-    return al_fail(err, AL_UNSUPPORTED, "a Parakeet model cannot be run yet; Whisper's can");
+    return al_fail(err, AL_UNSUPPORTED, "it is a Parakeet model, which libwhisper does not run");
   return AL_OK;
 }
 

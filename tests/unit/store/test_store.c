@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include "../codec/parakeet_kit.h"
 #include "../codec/whisper_kit.h"
 #include "model_files.h"
 
@@ -380,9 +381,11 @@ static void finds_files_of_whisper_cpp(void **state)
   al_buf_add(&bytes, vad, sizeof vad);
   put_bytes("w/ggml-silero-v5.bin", &bytes);
   al_buf_add(&bytes, parakeet, sizeof parakeet);
+  put_bytes("w/ggml-parakeet-cut.bin", &bytes);
+  parakeet_kit_write(&parakeet_kit_sizes, &bytes);
   put_bytes("w/ggml-parakeet.bin", &bytes);
   AL_CLEANUP(al_store_free_p) struct al_store *store = open_store("w");
-  assert_int_equal(count_models(store), 7);
+  assert_int_equal(count_models(store), 8);
   AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *model = find(store, "ggml-base.en");
   assert_int_equal(model->problem.code, AL_OK);
   assert_true(model->type == AL_TYPE_STT && model->format == AL_FORMAT_GGML && model->n_files == 1);
@@ -396,7 +399,14 @@ static void finds_files_of_whisper_cpp(void **state)
   assert_problem(store, "ggml-none", AL_MODEL_CORRUPT, "ggml-none.bin");
   assert_problem(store, "ggml-page", AL_MODEL_CORRUPT, "ggml-page.bin");
   assert_problem(store, "deep/ggml-beside", AL_MODEL_CORRUPT, "ggml-beside.bin");
-  assert_problem(store, "ggml-parakeet", AL_UNSUPPORTED, "Parakeet");
+  assert_problem(store, "ggml-parakeet-cut", AL_MODEL_CORRUPT, "ggml-parakeet-cut.bin");
+  AL_CLEANUP(al_descriptor_unref_p) struct al_model_descriptor *heard = find(store, "ggml-parakeet");
+  assert_int_equal(heard->problem.code, AL_OK);
+  assert_true(heard->type == AL_TYPE_STT && heard->capabilities == AL_CAN_TRANSCRIBE);
+  assert_string_equal(heard->runtime, "parakeet_cpp");
+  assert_string_equal(heard->architecture, "parakeet");
+  assert_string_equal(heard->quantisation, "F16");
+  assert_int_equal(heard->n_parameters, al_parakeet_n_parameters(&parakeet_kit_sizes));
 }
 
 static void registers_a_file_of_whisper_cpp(void **state)
