@@ -33,6 +33,7 @@ run test_diffusion.py --probe "$probes/diffusion-probe"
 run test_diffusion_draw.py --probe "$probes/diffusion-probe"
 run test_diffusion_checkpoints.py --probe "$probes/diffusion-probe"
 run test_whisper.py --probe "$probes/whisper-probe"
+run test_parakeet.py --probe "$probes/whisper-probe"
 run test_llama_server.py --build "$build"
 run test_structured.py --build "$build" --schemas 40
 [ -z "$failed" ] && echo "oracle: all agree" && exit 0
