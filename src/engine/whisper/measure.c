@@ -5,6 +5,7 @@
 #include "engine/whisper/model.h"
 
 #include "engine/llama/backend.h"
+#include "engine/whisper/feed.h"
 
 #include "base/alloc.h"
 
@@ -36,40 +37,6 @@ static uint64_t request_bytes(const struct al_whisper_sizes *s)
   uint64_t mel = seconds * PER_SECOND_FRAMES * (uint64_t)s->n_mels * sizeof(float);
   uint64_t logits = (uint64_t)s->n_vocab * sizeof(float) * ((uint64_t)s->n_text_ctx / 2 + 5 * AL_WHISPER_BEST_OF);
   return COPIES_OF_SAMPLES * samples + mel + logits;
-}
-
-struct hollow {
-  const uint8_t *bytes;
-  size_t left;
-};
-
-static size_t on_read(void *context, void *bytes, size_t size)
-{
-  struct hollow *hollow = context;
-  size_t n = al_min_size(size, hollow->left);
-  memset(bytes, 0, size);
-  memcpy(bytes, hollow->bytes, n);
-  hollow->bytes += n;
-  hollow->left -= n;
-  return n;
-}
-
-static bool on_eof(void *context)
-{
-  return ((const struct hollow *)context)->left == 0;
-}
-
-static void on_close(void *) {}
-
-static void on_line(void *user, const char *line)
-{
-  uint64_t *sum = user;
-  const char *equals = strchr(line, '=');
-  if (strstr(line, "compute buffer (") == nullptr || equals == nullptr)
-    return;
-  double mb = strtod(equals + 1, nullptr);
-  if (mb > 0 && mb < 1e9)
-    *sum += (uint64_t)(mb * 1e6);
 }
 
 static void add_u32(struct al_buf *out, int32_t value)
@@ -109,11 +76,11 @@ static enum al_code measure_buffers(const struct al_whisper_sizes *sizes, struct
 {
   AL_CLEANUP(al_buf_done) struct al_buf file = {};
   AL_TRY(write_hollow(sizes, &file, err));
-  struct hollow hollow = { (const uint8_t *)file.data, file.size };
-  struct whisper_model_loader loader = { &hollow, on_read, on_eof, on_close };
+  struct al_hollow hollow = { (const uint8_t *)file.data, file.size };
+  struct whisper_model_loader loader = { &hollow, al_hollow_read, al_hollow_eof, al_feed_close };
   al_llama_log_clear();
   struct whisper_context *context = whisper_init_with_params_no_state(&loader, params);
-  al_llama_log_watch(on_line, bytes);
+  al_llama_log_watch(al_hollow_log_line, bytes);
   struct whisper_state *state = context != nullptr ? whisper_init_state(context) : nullptr;
   al_llama_log_watch(nullptr, nullptr);
   bool works = state != nullptr;

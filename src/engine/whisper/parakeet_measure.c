@@ -2,6 +2,7 @@
  * libparakeet takes a model without weights, and a single layer shows them, because layers take turns in the same
  * buffers. */
 #include "engine/llama/backend.h"
+#include "engine/whisper/feed.h"
 #include "engine/whisper/parakeet_model.h"
 
 #include "base/alloc.h"
@@ -9,40 +10,6 @@
 constexpr uint64_t VOCABULARY_BYTES = 4 << 20; /* two trees of strings */
 constexpr uint64_t COPIES_OF_SAMPLES = 16;     /* what grows with the length, ours and libparakeet's, as measured */
 constexpr uint64_t COPIES_OF_MEL = 2;
-
-struct hollow {
-  const uint8_t *bytes;
-  size_t left;
-};
-
-static size_t on_read(void *context, void *bytes, size_t size)
-{
-  struct hollow *hollow = context;
-  size_t n = al_min_size(size, hollow->left);
-  memset(bytes, 0, size);
-  memcpy(bytes, hollow->bytes, n);
-  hollow->bytes += n;
-  hollow->left -= n;
-  return n;
-}
-
-static bool on_eof(void *context)
-{
-  return ((const struct hollow *)context)->left == 0;
-}
-
-static void on_close(void *) {}
-
-static void on_line(void *user, const char *line)
-{
-  uint64_t *sum = user;
-  const char *equals = strchr(line, '=');
-  if (strstr(line, "compute buffer (") == nullptr || equals == nullptr)
-    return;
-  double mb = strtod(equals + 1, nullptr);
-  if (mb > 0 && mb < 1e9)
-    *sum += (uint64_t)(mb * 1e6);
-}
 
 static void add_zeros(struct al_buf *out, size_t size)
 {
@@ -73,11 +40,11 @@ static enum al_code measure_buffers(const struct al_parakeet_sizes *sizes, struc
 {
   AL_CLEANUP(al_buf_done) struct al_buf file = {};
   AL_TRY(write_hollow(sizes, &file, err));
-  struct hollow hollow = { (const uint8_t *)file.data, file.size };
-  struct parakeet_model_loader loader = { &hollow, on_read, on_eof, on_close };
+  struct al_hollow hollow = { (const uint8_t *)file.data, file.size };
+  struct parakeet_model_loader loader = { &hollow, al_hollow_read, al_hollow_eof, al_feed_close };
   al_llama_log_clear();
   struct parakeet_context *context = parakeet_init_with_params_no_state(&loader, params);
-  al_llama_log_watch(on_line, bytes);
+  al_llama_log_watch(al_hollow_log_line, bytes);
   struct parakeet_state *state = context != nullptr ? parakeet_init_state(context) : nullptr;
   al_llama_log_watch(nullptr, nullptr);
   bool works = state != nullptr;
