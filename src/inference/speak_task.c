@@ -51,11 +51,12 @@ static bool on_samples(void *user, const float *samples, size_t n)
 /* When there was nothing to hear: a file without a sample is one that players refuse, and some formats have none. */
 static enum al_code be_silent(struct speech *speech, struct al_err *err)
 {
-  static const float silence[2400];
+  constexpr size_t N_SAMPLES = 2400;
+  static const float silence[N_SAMPLES];
   AL_TRY(open_writer(speech, err));
-  speech->audio.result.duration_s = (double)AL_COUNT(silence) / speech->sample_rate;
+  speech->audio.result.duration_s = (double)N_SAMPLES / speech->sample_rate;
   speech->audio.work.use.audio_s = speech->audio.result.duration_s;
-  return al_audio_writer_write(speech->writer, silence, AL_COUNT(silence), err);
+  return al_audio_writer_write(speech->writer, silence, N_SAMPLES, err);
 }
 
 static enum al_code finish(struct speech *speech, struct al_err *err)

@@ -54,9 +54,9 @@ size_t al_feed_read(void *context, void *bytes, size_t size)
   bool in_tensors = feed->position >= feed->head_bytes;
   if (in_tensors && feed->call == 0 && !feed->has_ended)
     begin_tensor(feed);
-  if (feed->is_filling)
+  if (feed->is_filling && size > 0)
     fill(feed, bytes, size);
-  else
+  else if (size > 0) /* else there may be no place for it either */
     read_on(feed, bytes, size);
   if (in_tensors && !feed->has_ended)
     next_call(feed, bytes, size);
@@ -92,6 +92,8 @@ enum al_code al_feed_end(struct al_feed *feed, bool is_loaded, const char *libra
 size_t al_hollow_read(void *context, void *bytes, size_t size)
 {
   struct al_hollow *hollow = context;
+  if (size == 0)
+    return 0;
   size_t n = al_min_size(size, hollow->left);
   memset(bytes, 0, size);
   memcpy(bytes, hollow->bytes, n);

@@ -35,7 +35,8 @@ static uint64_t request_bytes(const struct al_whisper_sizes *s)
   uint64_t samples = AL_WHISPER_PIECE_SAMPLES * sizeof(float);
   uint64_t seconds = AL_WHISPER_PIECE_SAMPLES / WHISPER_SAMPLE_RATE + WHISPER_CHUNK_SIZE;
   uint64_t mel = seconds * PER_SECOND_FRAMES * (uint64_t)s->n_mels * sizeof(float);
-  uint64_t logits = (uint64_t)s->n_vocab * sizeof(float) * ((uint64_t)s->n_text_ctx / 2 + 5 * AL_WHISPER_BEST_OF);
+  uint64_t logits =
+      (uint64_t)s->n_vocab * sizeof(float) * ((uint64_t)s->n_text_ctx / 2 + UINT64_C(5) * AL_WHISPER_BEST_OF);
   return COPIES_OF_SAMPLES * samples + mel + logits;
 }
 

@@ -6,7 +6,7 @@
 #include "engine/whisper/text_measures.h"
 
 constexpr double S_PER_TICK = 0.01;
-constexpr int64_t TICKS_PER_WINDOW = 100 * WHISPER_CHUNK_SIZE;
+constexpr int64_t TICKS_PER_WINDOW = INT64_C(100) * WHISPER_CHUNK_SIZE;
 
 void al_whisper_segments_done(struct al_whisper_segments *s)
 {
